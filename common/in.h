@@ -1,0 +1,42 @@
+/* in.h - reading files in any compression. zstd (windows up to 2 GiB), gzip, xz, bzip2 and plain
+ * are told apart by their first bytes, never by name; concatenated frames and members are read
+ * through; zstd skippable frames are skipped. Memory is bounded: buffers of 256 KiB and what the
+ * decoder's window takes. A cut or damaged stream is WT_EDATA with the file's name and offset. */
+#ifndef WT_COMMON_IN_H
+#define WT_COMMON_IN_H
+
+#include "common/err.h"
+#include "common/str.h"
+
+typedef struct wt_in wt_in;
+
+wt_in *wt_in_open(const char *path, wt_err *err);     /* "-" is standard input */
+wt_in *wt_in_memory(wt_str bytes, const char *name);  /* borrowed bytes; same detection */
+void wt_in_close(wt_in *in);
+
+/* Reads up to n decoded bytes. Returns how many, 0 at the end, -1 on failure. */
+ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err);
+
+/* The next line without its '\n' (and without a '\r' before it); borrowed until the next call.
+ * Returns 1; 0 at the end; -1 on failure. A last line without '\n' counts. A line of more than
+ * max_bytes is skipped whole, *too_long counts it, and reading goes on with the next. */
+int wt_in_line(wt_in *in, size_t max_bytes, wt_str *line, uint64_t *too_long, wt_err *err);
+
+/* Whole lines, for workers: fills `block` with as many complete lines as fit about `want` bytes
+ * (always at least one), each with its '\n'. Returns 1, 0 at the end, -1. Same too_long rule. */
+int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t *too_long,
+                wt_err *err);
+
+const char *wt_in_name(const wt_in *in);
+uint64_t wt_in_offset(const wt_in *in);               /* decoded bytes handed out */
+uint64_t wt_in_raw_offset(const wt_in *in);           /* bytes taken from the file */
+uint64_t wt_in_raw_bytes(const wt_in *in);            /* the file's size; 0 where unknown */
+/* Offset in the file of the gzip member or zstd frame that the next byte handed out belongs to. */
+uint64_t wt_in_member_offset(const wt_in *in);
+
+/* Decodes a whole HTTP body ("gzip", "deflate", "br", "zstd", "identity", or a list "a, b") into
+ * out. At most max_bytes come out (WT_ELIMIT; out then holds what came before). */
+int wt_decode_body(wt_str body, wt_str content_encoding, size_t max_bytes, wt_buf *out,
+                   wt_err *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* pipeline.h - reads in one thread, works in many, writes in one, in the order of reading. So
+ * results do not depend on the number of threads. Items live in a ring of slots, made once and
+ * used again; memory is bounded by n_slots. The first error stops all and is returned; so does
+ * wt_stop_requested() when stop_on_signal is set: what was read is finished and written, then
+ * WT_ESTOP is returned. With threads == 1 all runs in the caller's thread, in the same order. */
+#ifndef WT_COMMON_PIPELINE_H
+#define WT_COMMON_PIPELINE_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+
+typedef struct {
+    void *ctx;                                         /* given to all callbacks */
+    int threads;                                       /* workers; below 1: all cores */
+    int n_slots;                                       /* 0: 4 a thread */
+    bool stop_on_signal;
+    void *(*item_new)(void *ctx);                      /* one slot's storage */
+    void (*item_free)(void *ctx, void *item);
+    int (*read)(void *ctx, void *item, wt_err *err);   /* 1 filled, 0 end, -1 error */
+    int (*work)(void *ctx, void *item, int i_thread, wt_err *err);   /* 0 or -1 */
+    int (*write)(void *ctx, void *item, wt_err *err);  /* 0 or -1; may be NULL */
+} wt_pipeline;
+
+int wt_pipeline_run(const wt_pipeline *pipeline, wt_err *err);
+
+#endif
