@@ -1,0 +1,614 @@
+/* in.c - one reader for every compression. A file is a chain: bytes of the file (raw), a decoder
+ * chosen by the first bytes, decoded bytes (a span [at, end)). Each decoder step fills the span anew
+ * and never crosses from one gzip member or zstd frame into the next, so that the offset of the
+ * member that a byte came from is always known. For plain files the span lies in the raw buffer
+ * itself. An error is kept: bytes decoded before it are handed out first, then each call fails. */
+#include "common/in.h"
+
+#include <brotli/decode.h>
+#include <bzlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lzma.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#define CHUNK ((size_t)256 << 10)
+#define WINDOW_LOG_MAX 31            /* Reddit dumps are written with --long=31 */
+#define XZ_MEMORY_MAX ((uint64_t)2 << 30)
+#define DICTIONARY_MAX ((uint32_t)16 << 20)
+#define HTTP_WINDOW_LOG_MAX 23       /* 8 MiB, RFC 9659 */
+#define HTTP_CODINGS_MAX 5
+
+typedef enum { KIND_UNKNOWN, KIND_PLAIN, KIND_ZSTD, KIND_GZIP, KIND_XZ, KIND_BZIP2 } kind;
+
+struct wt_in {
+    char *name;
+    int fd;                          /* -1: all of the input is in raw already */
+    bool raw_end;                    /* the file has no more bytes than raw holds */
+    bool own_fd, own_raw;
+    uint8_t *raw;                    /* bytes of the file: raw[raw_at .. raw_len) is not yet used */
+    size_t raw_at, raw_len;
+    uint64_t raw_base;               /* offset in the file of raw[0] */
+    uint64_t raw_bytes;
+
+    kind kind;
+    ZSTD_DCtx *zstd;
+    z_stream gzip;
+    lzma_stream xz;
+    bz_stream bzip2;
+    bool in_member;                  /* the decoder is inside a member */
+    bool done;                       /* nothing more will be decoded */
+    uint64_t member_at;              /* file offset of the member the span belongs to */
+
+    uint8_t *decoded;                /* CHUNK bytes, absent for plain */
+    const uint8_t *at, *end;         /* decoded bytes not yet handed out */
+    uint64_t offset;
+    wt_buf line;                     /* a line that does not lie in one span */
+    bool failed;
+    wt_err err;
+};
+
+/* ---- the file's bytes ---- */
+
+wt_in *wt_in_open(const char *path, wt_err *err) {
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        wt_fail_errno(err, "cannot open '%s'", path);
+        return NULL;
+    }
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (!is_stdin) close(fd);
+        errno = EISDIR;
+        wt_fail_errno(err, "cannot read '%s'", path);
+        return NULL;
+    }
+    wt_in *in = wt_xcalloc(1, sizeof *in);
+    in->name = wt_xstrdup(is_stdin ? "standard input" : path);
+    in->fd = fd;
+    in->own_fd = !is_stdin;
+    in->own_raw = true;
+    in->raw = wt_xmalloc(CHUNK);
+    if (S_ISREG(st.st_mode)) in->raw_bytes = (uint64_t)st.st_size;
+#ifdef POSIX_FADV_SEQUENTIAL
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+#endif
+    return in;
+}
+
+wt_in *wt_in_memory(wt_str bytes, const char *name) {
+    wt_in *in = wt_xcalloc(1, sizeof *in);
+    in->name = wt_xstrdup(name);
+    in->fd = -1;
+    in->raw = (uint8_t *)bytes.ptr;
+    in->raw_len = bytes.len;
+    in->raw_bytes = bytes.len;
+    in->raw_end = true;
+    return in;
+}
+
+void wt_in_close(wt_in *in) {
+    if (!in) return;
+    ZSTD_freeDCtx(in->zstd);
+    if (in->kind == KIND_GZIP) inflateEnd(&in->gzip);
+    if (in->kind == KIND_XZ) lzma_end(&in->xz);
+    if (in->kind == KIND_BZIP2) BZ2_bzDecompressEnd(&in->bzip2);
+    if (in->own_fd) close(in->fd);
+    if (in->own_raw) free(in->raw);
+    free(in->decoded);
+    wt_buf_free(&in->line);
+    free(in->name);
+    free(in);
+}
+
+/* Reads once more from the file, behind what is there. 0 or -1. */
+static int raw_more(wt_in *in, wt_err *err) {
+    if (in->raw_end) return 0;
+    if (in->raw_at > 0) {
+        memmove(in->raw, in->raw + in->raw_at, in->raw_len - in->raw_at);
+        in->raw_base += in->raw_at;
+        in->raw_len -= in->raw_at;
+        in->raw_at = 0;
+    }
+    ssize_t n;
+    do n = read(in->fd, in->raw + in->raw_len, CHUNK - in->raw_len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return wt_fail_errno(err, "cannot read '%s'", in->name);
+    if (n == 0) in->raw_end = true;
+    in->raw_len += (size_t)n;
+    return 0;
+}
+
+/* Makes sure of at least n unused raw bytes (n <= CHUNK), or of the file's end. */
+static int raw_need(wt_in *in, size_t n, wt_err *err) {
+    while (in->raw_len - in->raw_at < n && !in->raw_end)
+        if (raw_more(in, err)) return -1;
+    return 0;
+}
+
+static size_t raw_left(const wt_in *in) { return in->raw_len - in->raw_at; }
+
+/* ---- what is it? ---- */
+
+static bool is_skippable(const uint8_t *b) {
+    return (b[0] & 0xf0) == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18;
+}
+
+static kind kind_of(const uint8_t *b, size_t n) {
+    if (n >= 4 && memcmp(b, "\x28\xb5\x2f\xfd", 4) == 0) return KIND_ZSTD;
+    if (n >= 8 && is_skippable(b)) return KIND_ZSTD;
+    if (n >= 3 && memcmp(b, "\x1f\x8b\x08", 3) == 0) return KIND_GZIP;
+    if (n >= 6 && memcmp(b, "\xfd" "7zXZ", 6) == 0) return KIND_XZ;
+    /* "BZh9" may well begin a text; the magic of the first block or of an empty stream may not. */
+    if (n >= 10 && memcmp(b, "BZh", 3) == 0 && b[3] >= '1' && b[3] <= '9' &&
+        (memcmp(b + 4, "\x31\x41\x59\x26\x53\x59", 6) == 0 ||
+         memcmp(b + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0))
+        return KIND_BZIP2;
+    return KIND_PLAIN;
+}
+
+static int damaged(const wt_in *in, const char *what, wt_err *err) {
+    return wt_fail(err, WT_EDATA, "'%s' is damaged near byte %llu: %s", in->name,
+                   (unsigned long long)(in->raw_base + in->raw_at), what);
+}
+
+static int cut(const wt_in *in, const char *what, wt_err *err) {
+    return wt_fail(err, WT_EDATA, "'%s' is cut off at byte %llu, inside a %s", in->name,
+                   (unsigned long long)(in->raw_base + in->raw_len), what);
+}
+
+/* A .warc.zst may begin with its dictionary in a skippable frame, itself perhaps compressed. */
+static int load_dictionary(wt_in *in, wt_err *err) {
+    if (raw_need(in, 8, err)) return -1;
+    const uint8_t *b = in->raw + in->raw_at;
+    if (raw_left(in) < 8 || !is_skippable(b) || b[0] != 0x5d) return 0;
+    uint32_t size = b[4] | b[5] << 8 | b[6] << 16 | (uint32_t)b[7] << 24;
+    if (size == 0 || size > DICTIONARY_MAX) return 0;
+    wt_buf dict = {0}, plain = {0};
+    in->raw_at += 8;
+    while (dict.len < size) {
+        if (raw_need(in, 1, err)) return wt_buf_free(&dict), -1;
+        size_t n = raw_left(in) < size - dict.len ? raw_left(in) : size - dict.len;
+        if (n == 0) return wt_buf_free(&dict), cut(in, "zstd dictionary", err);
+        wt_buf_add(&dict, in->raw + in->raw_at, n);
+        in->raw_at += n;
+    }
+    int result = 0;
+    if (memcmp(dict.ptr, "\x28\xb5\x2f\xfd", 4) == 0) {
+        result = wt_decode_body(wt_buf_view(&dict), WT_STR("zstd"), DICTIONARY_MAX, &plain, err);
+        if (result) wt_context(err, "dictionary of '%s'", in->name);
+    }
+    wt_str use = plain.len ? wt_buf_view(&plain) : wt_buf_view(&dict);
+    if (!result && ZSTD_isError(ZSTD_DCtx_loadDictionary(in->zstd, use.ptr, use.len)))
+        result = damaged(in, "its dictionary cannot be used", err);
+    wt_buf_free(&dict);
+    wt_buf_free(&plain);
+    return result;
+}
+
+static int decoder_start(wt_in *in, wt_err *err) {
+    if (raw_need(in, 16, err)) return -1;
+    kind k = kind_of(in->raw + in->raw_at, raw_left(in));
+    bool ready = true;
+    if (k == KIND_ZSTD) {
+        in->zstd = ZSTD_createDCtx();
+        ready = in->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax,
+                                                                 WINDOW_LOG_MAX));
+    } else if (k == KIND_GZIP) {
+        ready = inflateInit2(&in->gzip, 15 + 16) == Z_OK;
+    } else if (k == KIND_XZ) {
+        ready = lzma_stream_decoder(&in->xz, XZ_MEMORY_MAX, LZMA_CONCATENATED) == LZMA_OK;
+    } else if (k == KIND_BZIP2) {
+        ready = BZ2_bzDecompressInit(&in->bzip2, 0, 0) == BZ_OK;
+    }
+    if (!ready) return wt_fail(err, WT_ENOMEM, "no memory to decompress '%s'", in->name);
+    in->kind = k;
+    if (k != KIND_PLAIN) in->decoded = wt_xmalloc(CHUNK);
+    return k == KIND_ZSTD ? load_dictionary(in, err) : 0;
+}
+
+/* ---- decoders: each makes some bytes, or uses some, or says why not ----
+ * They take raw bytes, put n bytes into decoded[], and set in_member false at a member's end. */
+
+static int step_zstd(wt_in *in, size_t *n, wt_err *err) {
+    ZSTD_inBuffer src = {in->raw + in->raw_at, raw_left(in), 0};
+    ZSTD_outBuffer dst = {in->decoded, CHUNK, 0};
+    size_t left = ZSTD_decompressStream(in->zstd, &dst, &src);
+    if (ZSTD_isError(left)) {
+        /* Out of memory for a huge window is no damage. */
+        if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+            return wt_fail(err, WT_ENOMEM, "no memory for the zstd window of '%s'", in->name);
+        return damaged(in, ZSTD_getErrorName(left), err);
+    }
+    in->raw_at += src.pos;
+    in->in_member = left != 0;
+    *n = dst.pos;
+    return 0;
+}
+
+static int step_gzip(wt_in *in, size_t *n, wt_err *err) {
+    in->gzip.next_in = in->raw + in->raw_at;
+    in->gzip.avail_in = raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)raw_left(in);
+    in->gzip.next_out = in->decoded;
+    in->gzip.avail_out = CHUNK;
+    int code = inflate(&in->gzip, Z_NO_FLUSH);
+    in->raw_at = (size_t)(in->gzip.next_in - in->raw);
+    *n = CHUNK - in->gzip.avail_out;
+    if (code == Z_STREAM_END) {
+        in->in_member = false;
+        inflateReset(&in->gzip);
+    } else if (code != Z_OK && code != Z_BUF_ERROR) {
+        return damaged(in, in->gzip.msg ? in->gzip.msg : "not a gzip member", err);
+    }
+    return 0;
+}
+
+static int step_bzip2(wt_in *in, size_t *n, wt_err *err) {
+    in->bzip2.next_in = (char *)in->raw + in->raw_at;
+    in->bzip2.avail_in = raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (unsigned)raw_left(in);
+    in->bzip2.next_out = (char *)in->decoded;
+    in->bzip2.avail_out = CHUNK;
+    int code = BZ2_bzDecompress(&in->bzip2);
+    in->raw_at = (size_t)((uint8_t *)in->bzip2.next_in - in->raw);
+    *n = CHUNK - in->bzip2.avail_out;
+    if (code == BZ_STREAM_END) {
+        in->in_member = false;
+        BZ2_bzDecompressEnd(&in->bzip2);
+        memset(&in->bzip2, 0, sizeof in->bzip2);
+        if (BZ2_bzDecompressInit(&in->bzip2, 0, 0) != BZ_OK)
+            return wt_fail(err, WT_ENOMEM, "no memory to decompress '%s'", in->name);
+    } else if (code != BZ_OK) {
+        return damaged(in, "bzip2 data error", err);
+    }
+    return 0;
+}
+
+static int step_xz(wt_in *in, size_t *n, wt_err *err) {
+    in->xz.next_in = in->raw + in->raw_at;
+    in->xz.avail_in = raw_left(in);
+    in->xz.next_out = in->decoded;
+    in->xz.avail_out = CHUNK;
+    lzma_ret code = lzma_code(&in->xz, in->raw_end ? LZMA_FINISH : LZMA_RUN);
+    in->raw_at = (size_t)(in->xz.next_in - in->raw);
+    *n = CHUNK - in->xz.avail_out;
+    if (code == LZMA_STREAM_END) in->in_member = false, in->done = true;
+    else if (code == LZMA_MEM_ERROR || code == LZMA_MEMLIMIT_ERROR)
+        return wt_fail(err, WT_ENOMEM, "no memory for the xz dictionary of '%s'", in->name);
+    else if (code == LZMA_BUF_ERROR && in->raw_end && !*n) return cut(in, "xz stream", err);
+    else if (code != LZMA_OK && code != LZMA_BUF_ERROR) return damaged(in, "xz data error", err);
+    return 0;
+}
+
+/* Between members: is there another one? Zero padding behind the last is allowed (tapes, gzip). */
+static int member_begin(wt_in *in, wt_err *err) {
+    if (in->kind == KIND_GZIP || in->kind == KIND_BZIP2) {
+        if (raw_need(in, 10, err)) return -1;
+        if (raw_left(in) && in->raw[in->raw_at] == 0) {
+            while (raw_left(in) && in->raw[in->raw_at] == 0) {
+                in->raw_at++;
+                if (raw_need(in, 1, err)) return -1;
+            }
+            if (raw_left(in)) return damaged(in, "bytes behind the last member", err);
+        } else if (raw_left(in) && in->raw_base + in->raw_at > 0 &&
+                   kind_of(in->raw + in->raw_at, raw_left(in)) != in->kind) {
+            if (raw_left(in) >= 10) return damaged(in, "bytes behind the last member", err);
+            return cut(in, in->kind == KIND_GZIP ? "gzip member" : "bzip2 stream", err);
+        }
+    } else if (raw_need(in, 1, err)) {
+        return -1;
+    }
+    if (raw_left(in) == 0) {
+        in->done = true;
+        return 0;
+    }
+    in->member_at = in->raw_base + in->raw_at;
+    in->in_member = true;
+    return 0;
+}
+
+static const char *const MEMBER_NAME[] = {"file", "file", "zstd frame", "gzip member", "xz stream",
+                                          "bzip2 stream"};
+
+/* Fills the span with at least one byte, all of one member. 1, 0 at the end, -1. */
+static int span_fill(wt_in *in, wt_err *err) {
+    if (in->kind == KIND_UNKNOWN && decoder_start(in, err)) return -1;
+    while (!in->done) {
+        if (in->kind == KIND_PLAIN) {
+            if (raw_need(in, 1, err)) return -1;
+            in->at = in->raw + in->raw_at;
+            in->end = in->raw + in->raw_len;
+            in->raw_at = in->raw_len;
+            in->done = in->at == in->end;
+            return in->at < in->end;
+        }
+        if (!in->in_member) {
+            if (member_begin(in, err)) return -1;
+            continue;
+        }
+        size_t n = 0, raw_before = in->raw_at;
+        if (raw_need(in, 1, err)) return -1;
+        raw_before = in->raw_at;
+        int code = in->kind == KIND_ZSTD ? step_zstd(in, &n, err)
+                 : in->kind == KIND_GZIP ? step_gzip(in, &n, err)
+                 : in->kind == KIND_XZ   ? step_xz(in, &n, err)
+                                         : step_bzip2(in, &n, err);
+        if (n > 0) {
+            in->at = in->decoded;
+            in->end = in->decoded + n;
+            if (code) in->failed = true;     /* hand out what came before the damage */
+            return 1;
+        }
+        if (code) return -1;
+        if (in->in_member && raw_left(in) == 0 && in->raw_end && in->raw_at == raw_before &&
+            in->kind != KIND_XZ)
+            return cut(in, MEMBER_NAME[in->kind], err);
+    }
+    return 0;
+}
+
+/* As span_fill, but passes over what is there and keeps the first error for ever. */
+static int span_need(wt_in *in, wt_err *err) {
+    if (in->at < in->end) return 1;
+    if (!in->failed) {
+        int got = span_fill(in, &in->err);
+        if (got >= 0) return got;
+        in->failed = true;
+    }
+    if (err) *err = in->err;
+    return -1;
+}
+
+/* ---- reading ---- */
+
+ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err) {
+    size_t got = 0;
+    while (got < n) {
+        int more = span_need(in, err);
+        if (more < 0 && got == 0) return -1;
+        if (more <= 0) break;
+        size_t take = (size_t)(in->end - in->at) < n - got ? (size_t)(in->end - in->at) : n - got;
+        memcpy((char *)bytes + got, in->at, take);
+        in->at += take;
+        got += take;
+    }
+    in->offset += got;
+    return (ptrdiff_t)got;
+}
+
+static wt_str without_cr(const char *p, size_t n) {
+    return (wt_str){p, n > 0 && p[n - 1] == '\r' ? n - 1 : n};
+}
+
+int wt_in_line(wt_in *in, size_t max_bytes, wt_str *line, uint64_t *too_long, wt_err *err) {
+    bool skipping = false, any = false;
+    wt_buf_clear(&in->line);
+    for (;;) {
+        int more = span_need(in, err);
+        if (more < 0) return -1;
+        if (more == 0) {
+            if (skipping && too_long) ++*too_long;
+            if (skipping || !any) return 0;
+            *line = without_cr(in->line.ptr, in->line.len);
+            return 1;
+        }
+        const uint8_t *p = in->at, *stop = memchr(p, '\n', (size_t)(in->end - p));
+        size_t n = (size_t)((stop ? stop : in->end) - p);
+        in->at = stop ? stop + 1 : in->end;
+        in->offset += n + (stop != NULL);
+        any = true;
+        if (!skipping && n > max_bytes - in->line.len) skipping = true;
+        if (!skipping && stop && in->line.len == 0) {
+            *line = without_cr((const char *)p, n);
+            return 1;
+        }
+        if (!skipping) wt_buf_add(&in->line, p, n);
+        if (!stop) continue;
+        if (!skipping) {
+            *line = without_cr(in->line.ptr, in->line.len);
+            return 1;
+        }
+        if (too_long) ++*too_long;
+        skipping = any = false;
+        wt_buf_clear(&in->line);
+    }
+}
+
+int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t *too_long,
+                wt_err *err) {
+    wt_buf_clear(block);
+    size_t line_start = 0;                   /* in block: where the line begun last begins */
+    bool skipping = false;
+    for (;;) {
+        int more = span_need(in, err);
+        if (more < 0) return -1;
+        if (more == 0) break;
+        const uint8_t *p = in->at, *span = p;
+        bool full = false;
+        while (p < in->end && !full) {
+            const uint8_t *stop = memchr(p, '\n', (size_t)(in->end - p));
+            const uint8_t *next = stop ? stop + 1 : in->end;
+            size_t held = block->len - line_start;   /* of this line, from the spans before */
+            if (!skipping && held + (size_t)(next - p) - (stop != NULL) > max_line) {
+                block->len = line_start;
+                skipping = true;
+            }
+            if (!skipping) wt_buf_add(block, p, (size_t)(next - p));
+            if (stop) {
+                if (skipping && too_long) ++*too_long;
+                skipping = false;
+                line_start = block->len;
+                full = block->len >= want && block->len > 0;
+            }
+            p = next;
+        }
+        in->offset += (size_t)(p - span);
+        in->at = p;
+        if (full) return 1;
+    }
+    if (skipping && too_long) ++*too_long;
+    if (block->len > line_start) wt_buf_add_char(block, '\n');
+    return block->len > 0;
+}
+
+const char *wt_in_name(const wt_in *in) { return in->name; }
+uint64_t wt_in_offset(const wt_in *in) { return in->offset; }
+uint64_t wt_in_raw_bytes(const wt_in *in) { return in->raw_bytes; }
+uint64_t wt_in_raw_offset(const wt_in *in) {
+    size_t unread = in->kind == KIND_PLAIN ? (size_t)(in->end - in->at) : 0;
+    return in->raw_base + in->raw_at - unread;
+}
+
+uint64_t wt_in_member_offset(const wt_in *in) {
+    wt_err ignored;
+    span_need((wt_in *)in, &ignored);        /* an error is kept and told by the next read */
+    return in->kind == KIND_PLAIN ? in->offset : in->member_at;
+}
+
+/* ---- HTTP bodies ---- */
+
+/* Room for the next piece of out; 0 where the limit is reached. */
+static size_t body_room(wt_buf *out, size_t start, size_t max_bytes) {
+    size_t left = max_bytes - (out->len - start);
+    size_t piece = left < 65536 ? left : 65536;
+    wt_buf_reserve(out, piece + 1);          /* one more: to see that the limit is passed */
+    return piece + 1;
+}
+
+static int body_limit(size_t max_bytes, const char *coding, wt_err *err) {
+    return wt_fail(err, WT_ELIMIT, "%s body decodes to more than %zu bytes", coding, max_bytes);
+}
+
+/* Takes n new bytes into out; true where that passes the limit (then cut there). */
+static bool body_took(wt_buf *out, size_t start, size_t max_bytes, size_t n) {
+    out->len += n;
+    bool over = out->len - start > max_bytes;
+    if (over) out->len = start + max_bytes;
+    out->ptr[out->len] = 0;
+    return over;
+}
+
+/* window_bits: 15+32 gzip or zlib by its header, -15 raw deflate. */
+static int body_inflate(wt_str body, int window_bits, size_t max_bytes, wt_buf *out, wt_err *err) {
+    z_stream z = {.next_in = (Bytef *)body.ptr, .avail_in = (uInt)body.len};
+    if (inflateInit2(&z, window_bits) != Z_OK)
+        return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
+    size_t start = out->len;
+    bool over = false;
+    int code = Z_OK;
+    while (!over && code == Z_OK) {
+        size_t room = body_room(out, start, max_bytes);
+        z.next_out = (Bytef *)out->ptr + out->len;
+        z.avail_out = (uInt)room;
+        code = inflate(&z, Z_NO_FLUSH);
+        over = body_took(out, start, max_bytes, room - z.avail_out);
+        /* Several gzip members in a row are one body; anything else behind it is passed over. */
+        if (code == Z_STREAM_END && !over && window_bits > 0 && z.avail_in > 2 &&
+            memcmp(z.next_in, "\x1f\x8b\x08", 3) == 0 && inflateReset(&z) == Z_OK)
+            code = Z_OK;
+        if (code == Z_BUF_ERROR && z.avail_in > 0) code = Z_OK;
+    }
+    inflateEnd(&z);
+    if (over) return body_limit(max_bytes, window_bits < 0 ? "deflate" : "gzip", err);
+    if (code == Z_STREAM_END) return 0;
+    return wt_fail(err, WT_EDATA, code == Z_BUF_ERROR ? "compressed body is cut off"
+                                                      : "compressed body is damaged");
+}
+
+static int body_brotli(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
+    BrotliDecoderState *br = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+    if (!br) return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
+    const uint8_t *src = (const uint8_t *)body.ptr;
+    size_t left = body.len, start = out->len;
+    bool over = false;
+    BrotliDecoderResult code = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+    while (!over && code == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+        size_t room = body_room(out, start, max_bytes), free_bytes = room;
+        uint8_t *dst = (uint8_t *)out->ptr + out->len;
+        code = BrotliDecoderDecompressStream(br, &left, &src, &free_bytes, &dst, NULL);
+        over = body_took(out, start, max_bytes, room - free_bytes);
+    }
+    BrotliDecoderDestroyInstance(br);
+    if (over) return body_limit(max_bytes, "brotli", err);
+    if (code == BROTLI_DECODER_RESULT_SUCCESS) return 0;
+    return wt_fail(err, WT_EDATA, code == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT
+                                      ? "brotli body is cut off" : "brotli body is damaged");
+}
+
+static int body_zstd(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
+    ZSTD_DCtx *d = ZSTD_createDCtx();
+    if (!d) return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
+    ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, HTTP_WINDOW_LOG_MAX);
+    ZSTD_inBuffer src = {body.ptr, body.len, 0};
+    size_t start = out->len, left = 1;
+    bool over = false, moved = true;
+    while (!over && moved && !ZSTD_isError(left) && (src.pos < src.size || left != 0)) {
+        size_t room = body_room(out, start, max_bytes), src_before = src.pos;
+        ZSTD_outBuffer dst = {out->ptr + out->len, room, 0};
+        left = ZSTD_decompressStream(d, &dst, &src);
+        moved = dst.pos > 0 || src.pos > src_before;
+        over = body_took(out, start, max_bytes, dst.pos);
+    }
+    ZSTD_freeDCtx(d);
+    if (over) return body_limit(max_bytes, "zstd", err);
+    if (ZSTD_isError(left))
+        return wt_fail(err, WT_EDATA, "zstd body is damaged: %s", ZSTD_getErrorName(left));
+    return left == 0 ? 0 : wt_fail(err, WT_EDATA, "zstd body is cut off");
+}
+
+static int body_deflate(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
+    /* RFC 9110 says zlib; many servers send bare deflate. The zlib header tells them apart. */
+    const uint8_t *b = (const uint8_t *)body.ptr;
+    bool zlib = body.len >= 2 && (b[0] & 15) == 8 && (b[0] * 256 + b[1]) % 31 == 0;
+    size_t start = out->len;
+    wt_err first = {0};
+    int result = body_inflate(body, zlib ? 15 : -15, max_bytes, out, &first);
+    if (result && zlib && first.code == WT_EDATA && out->len == start)
+        result = body_inflate(body, -15, max_bytes, out, &first);
+    if (result && err) *err = first;
+    return result;
+}
+
+static int body_decode_one(wt_str body, wt_str coding, size_t max_bytes, wt_buf *out, wt_err *err) {
+    if (body.len == 0) return 0;
+    if (wt_str_eq_nocase(coding, WT_STR("gzip")) || wt_str_eq_nocase(coding, WT_STR("x-gzip")))
+        return body_inflate(body, 15 + 16, max_bytes, out, err);
+    if (wt_str_eq_nocase(coding, WT_STR("deflate"))) return body_deflate(body, max_bytes, out, err);
+    if (wt_str_eq_nocase(coding, WT_STR("br"))) return body_brotli(body, max_bytes, out, err);
+    if (wt_str_eq_nocase(coding, WT_STR("zstd"))) return body_zstd(body, max_bytes, out, err);
+    return wt_fail(err, WT_EDATA, "unknown content coding '%.*s'", WT_FMT(coding));
+}
+
+int wt_decode_body(wt_str body, wt_str content_encoding, size_t max_bytes, wt_buf *out,
+                   wt_err *err) {
+    wt_str list[HTTP_CODINGS_MAX];
+    int n = 0;
+    while (content_encoding.len > 0) {
+        wt_str one = wt_str_trim(wt_str_cut(&content_encoding, ','));
+        if (one.len == 0 || wt_str_eq_nocase(one, WT_STR("identity"))) continue;
+        if (n == HTTP_CODINGS_MAX)
+            return wt_fail(err, WT_ELIMIT, "more than %d content codings", HTTP_CODINGS_MAX);
+        list[n++] = one;
+    }
+    if (n == 0) {
+        bool over = body.len > max_bytes;
+        wt_buf_add(out, body.ptr, over ? max_bytes : body.len);
+        return over ? body_limit(max_bytes, "plain", err) : 0;
+    }
+    wt_buf middle[2] = {{0}, {0}};
+    int result = 0;
+    for (int i = n - 1; i >= 0 && result == 0; i--) {    /* the last coding was applied last */
+        wt_buf *to = i == 0 ? out : &middle[i & 1];
+        if (i > 0) wt_buf_clear(to);
+        result = body_decode_one(body, list[i], max_bytes, to, err);
+        body = wt_buf_view(to);
+    }
+    wt_buf_free(&middle[0]);
+    wt_buf_free(&middle[1]);
+    return result;
+}
