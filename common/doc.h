@@ -13,6 +13,7 @@
 typedef struct {
     wt_str id, text, source, created, added;          /* decoded; empty where absent */
     wt_json metadata;                                  /* raw object; kind NONE where absent */
+    wt_str rest;                                       /* other members, raw: "a":1,"b":[] */
     bool has_text;                                     /* "text" is there and a string */
 } wt_doc;
 
