@@ -1,0 +1,52 @@
+/* bloom_impl.h - what the files of the Bloom filter share; nobody else includes it. */
+#ifndef WT_DEDUP_BLOOM_IMPL_H
+#define WT_DEDUP_BLOOM_IMPL_H
+
+#include "common/hash.h"
+#include "dedup/bloom.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "filters are mapped as they lie in the file, which is little-endian"
+#endif
+
+enum { LAYERS_MAX = 32, LINE_WORDS = 8, SPLIT_WORDS = 4, KEYS_TEXT_MAX = 255 };
+
+typedef struct {
+    bloom_plan plan;
+    uint64_t capacity, n_added;
+    uint64_t *words;            /* plan.bytes of them, 64-byte aligned */
+} bloom_layer;
+
+struct bloom {
+    int n_layers;
+    bool grow;
+    uint64_t seed, capacity;
+    double fp_rate;
+    bloom_layer layer[LAYERS_MAX];
+    char keys[KEYS_TEXT_MAX + 1];
+    void *map;                  /* the whole file where mapped, else NULL */
+    size_t map_bytes;
+};
+
+/* The eight odd constants of Parquet's split-block filter. */
+extern const uint32_t SPLIT_SALT[8];
+
+static inline uint64_t key_of(const bloom *b, uint64_t key) {
+    return b->seed ? wt_mix64(key ^ b->seed) : key;
+}
+/* Parquet takes the block from the upper 32 bits. From 2^26 blocks (2 GiB, where Parquet ends) on
+ * those would leave some blocks out more than others, so all 64 are used. */
+static inline uint64_t split_block(uint64_t key, uint64_t n_blocks) {
+    return n_blocks < (1u << 26) ? ((key >> 32) * n_blocks) >> 32 : wt_fastrange64(key, n_blocks);
+}
+
+bloom *bloom_alloc(const bloom_config *config, wt_err *err);   /* without layers */
+int bloom_layer_add(bloom *b, const bloom_plan *plan, uint64_t capacity, wt_err *err);
+
+/* split256 with AVX2; same results as the plain ones in bloom.c. `keys` already seeded. */
+void split_add_avx2(uint64_t *words, uint64_t n_blocks, const uint64_t *keys, size_t n,
+                    uint8_t *seen);
+void split_test_avx2(const uint64_t *words, uint64_t n_blocks, const uint64_t *keys, size_t n,
+                     uint8_t *seen);
+
+#endif
