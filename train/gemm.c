@@ -1,0 +1,179 @@
+/* gemm.c - matrix products by packed panels (Goto, van de Geijn 2008), shared by one OpenMP team.
+ *
+ * C is cut into column strips of NC and K into slices of KC. For one slice all threads together pack
+ * op(B)'s strip (KC x NC, it lives in the shared cache) and op(A)'s rows (KC x MS), wait for each
+ * other, and take tiles of MC x (a part of NC) from a counter: whoever is free takes the next, so a
+ * thread that the system disturbed does not hold up the others. The panel of A of one tile stays in
+ * the second-level cache, the strip of B that the inner loop uses (KC x NR) in the first.
+ * Sizes were measured (docs/experiments/train.md). Cost: 2 M N K operations, packed once. */
+#include "train/gemm.h"
+
+#include <omp.h>
+#include <stdatomic.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/memory.h"
+
+enum { KC = 384, MC = 168, NC = 3072, MS = 2016, ALONE_NC = 1024, PAD = 64 };
+
+struct gemm_team {
+    const kernels *k;
+    int threads;
+    float *a, *b;             /* shared panels */
+    float *alone;             /* per thread: a panel, then b panel */
+    size_t alone_floats, bytes;
+    float *memory;
+};
+
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+static int min_int(int a, int b) { return a < b ? a : b; }
+
+gemm_team *gemm_team_new(const kernels *k, int threads, wt_err *err) {
+    gemm_team *team = wt_xcalloc(1, sizeof *team);
+    size_t a = round_up((size_t)(MS + 2 * k->mr) * KC + PAD, 1024);
+    size_t b = round_up((size_t)(NC + 2 * k->nr) * KC + PAD, 1024);
+    team->alone_floats = round_up((size_t)(MC + 2 * k->mr + ALONE_NC + 2 * k->nr) * KC + 2 * PAD, 1024);
+    team->k = k, team->threads = threads;
+    team->bytes = (a + b + (size_t)threads * team->alone_floats) * sizeof(float);
+    team->memory = wt_big_alloc(team->bytes, "panels of the matrix products", err);
+    if (!team->memory) {
+        free(team);
+        return NULL;
+    }
+    team->a = team->memory, team->b = team->memory + a, team->alone = team->memory + a + b;
+    return team;
+}
+
+void gemm_team_free(gemm_team *team) {
+    if (!team) return;
+    wt_big_free(team->memory, team->bytes);
+    free(team);
+}
+
+int gemm_team_threads(const gemm_team *team) { return team->threads; }
+
+/* Where row i, slice p of op(A) starts; where slice p, column j of op(B) starts. */
+static const float *a_at(const gemm_call *g, int i, int p) {
+    return g->trans_a ? g->A + (size_t)p * g->lda + i : g->A + (size_t)i * g->lda + p;
+}
+static const float *b_at(const gemm_call *g, int p, int j) {
+    return g->trans_b ? g->B + (size_t)j * g->ldb + p : g->B + (size_t)p * g->ldb + j;
+}
+
+/* m x n numbers of C at (i,j) from packed panels; the last slice applies the finish. */
+static void tile_block(const kernels *k, const gemm_call *g, int kc, const float *a, const float *b, int i,
+                       int m, int j, int n, bool accumulate, bool last) {
+    bool finish = last && g->finish.op != GEMM_PLAIN;
+    for (int jr = 0; jr < n; jr += k->nr) {
+        int cols = min_int(k->nr, n - jr);
+        float *c = g->C + (size_t)i * g->ldc + j + jr;
+        for (int ir = 0; ir < m; ir += k->mr)
+            k->gemm_tile((size_t)kc, a + (size_t)ir * kc, b + (size_t)jr * kc, c + (size_t)ir * g->ldc, g->ldc,
+                         min_int(k->mr, m - ir), cols, accumulate);
+        if (finish) k->finish(&g->finish, c, g->ldc, i, j + jr, m, cols);
+    }
+}
+
+/* Splits n units into parts; part i starts at the returned unit. */
+static int part_start(int n, int parts, int i) { return (int)((int64_t)n * i / parts); }
+
+/* One slice of K for MS rows and NC columns, by all threads of the surrounding region. */
+static void slice_shared(gemm_team *team, const gemm_call *g, int t, int threads, int i0, int ms, int j0,
+                         int nc, int p0, int kc, bool pack_b, atomic_int *next) {
+    const kernels *k = team->k;
+    int a_panels = (ms + k->mr - 1) / k->mr, b_panels = (nc + k->nr - 1) / k->nr;
+    int from = part_start(a_panels, threads, t) * k->mr, to = min_int(ms, part_start(a_panels, threads, t + 1) * k->mr);
+    if (to > from) k->pack_a(g->trans_a, a_at(g, i0 + from, p0), g->lda, to - from, kc, team->a + (size_t)from * kc);
+    if (pack_b) {
+        from = part_start(b_panels, threads, t) * k->nr, to = min_int(nc, part_start(b_panels, threads, t + 1) * k->nr);
+        if (to > from) k->pack_b(g->trans_b, b_at(g, p0, j0 + from), g->ldb, kc, to - from, team->b + (size_t)from * kc);
+    }
+    if (t == 0) atomic_store_explicit(next, 0, memory_order_relaxed);
+#pragma omp barrier
+    /* Enough tiles that each thread finds work, few enough that each stays large. */
+    int rows = (a_panels + MC / k->mr - 1) / (MC / k->mr);
+    int cols = 1;
+    while (rows * cols < 2 * threads && cols < b_panels && (b_panels / (cols + 1)) >= 4) cols++;
+    while (rows * cols < 2 * threads && rows < a_panels) rows++;
+    for (;;) {
+        int tile = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+        if (tile >= rows * cols) break;
+        int r = tile / cols, c = tile % cols;
+        int ia = part_start(a_panels, rows, r) * k->mr, ib = min_int(ms, part_start(a_panels, rows, r + 1) * k->mr);
+        int ja = part_start(b_panels, cols, c) * k->nr, jb = min_int(nc, part_start(b_panels, cols, c + 1) * k->nr);
+        if (ib > ia && jb > ja)
+            tile_block(k, g, kc, team->a + (size_t)ia * kc, team->b + (size_t)ja * kc, i0 + ia, ib - ia, j0 + ja,
+                       jb - ja, p0 > 0 || g->accumulate, p0 + kc == g->K);
+    }
+#pragma omp barrier
+}
+
+/* Slices of K of nearly equal depth, all multiples of 8 but the last. */
+static int slice_depth(int K) {
+    int slices = (K + KC - 1) / KC;
+    return min_int(KC, (int)round_up((size_t)((K + slices - 1) / slices), 8));
+}
+
+void gemm_run(gemm_team *team, const gemm_call *g) {
+    if (g->M <= 0 || g->N <= 0 || g->K <= 0) return;
+    if (team->threads == 1 || (double)g->M * g->N * g->K < 64 * 64 * 64) {
+        gemm_run_alone(team, 0, g);
+        return;
+    }
+    int depth = slice_depth(g->K);
+    atomic_int next = 0;
+#pragma omp parallel num_threads(team->threads)
+    {
+        int t = omp_get_thread_num(), threads = omp_get_num_threads();
+        for (int j = 0; j < g->N; j += NC)
+            for (int p = 0; p < g->K; p += depth)
+                for (int i = 0; i < g->M; i += MS)
+                    slice_shared(team, g, t, threads, i, min_int(MS, g->M - i), j, min_int(NC, g->N - j), p,
+                                 min_int(depth, g->K - p), i == 0, &next);
+    }
+}
+
+void gemm_run_alone(gemm_team *team, int i_thread, const gemm_call *g) {
+    const kernels *k = team->k;
+    float *a = team->alone + (size_t)i_thread * team->alone_floats;
+    float *b = a + round_up((size_t)(MC + 2 * k->mr) * KC + PAD, 16);
+    int depth = slice_depth(g->K), mc = MC / k->mr * k->mr;
+    for (int j = 0; j < g->N; j += ALONE_NC)
+        for (int p = 0; p < g->K; p += depth) {
+            int nc = min_int(ALONE_NC, g->N - j), kc = min_int(depth, g->K - p);
+            k->pack_b(g->trans_b, b_at(g, p, j), g->ldb, kc, nc, b);
+            for (int i = 0; i < g->M; i += mc) {
+                int m = min_int(mc, g->M - i);
+                k->pack_a(g->trans_a, a_at(g, i, p), g->lda, m, kc, a);
+                tile_block(k, g, kc, a, b, i, m, j, nc, p > 0 || g->accumulate, p + kc == g->K);
+            }
+        }
+}
+
+/* ---- the plain loops ---- */
+static double gelu_ref(double x) { return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+static double gelu_grad_ref(double x) {
+    double t = tanh(0.7978845608028654 * (x + 0.044715 * x * x * x));
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
+}
+
+void gemm_ref(const gemm_call *g) {
+    const gemm_epilogue *e = &g->finish;
+    for (int i = 0; i < g->M; i++)
+        for (int j = 0; j < g->N; j++) {
+            float *c = g->C + (size_t)i * g->ldc + j;
+            double sum = g->accumulate ? *c : 0;
+            for (int p = 0; p < g->K; p++)
+                sum += (double)a_at(g, i, p)[0] * (double)b_at(g, p, j)[0];
+            float *aux = e->aux ? e->aux + (size_t)i * e->ld_aux + j : NULL;
+            if (e->bias) sum += e->bias[j];
+            if (e->op == GEMM_BIAS_ADD) sum += *aux;
+            if (e->op == GEMM_BIAS_GELU) *aux = (float)gelu_ref(sum);
+            if (e->op == GEMM_GELU_GRAD) {
+                sum *= gelu_grad_ref(*aux);
+                e->aux2[(size_t)i * e->ld_aux2 + j] = (float)gelu_ref(*aux);
+            }
+            *c = (float)sum;
+        }
+}
