@@ -11,8 +11,14 @@ MPI     ?= 0
 SAN     ?=
 VERSION := $(shell sed -n 's/^\#define WT_VERSION "\(.*\)"/\1/p' common/tool.h)
 
-CC       ?= gcc
-CXX      ?= g++
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
+ifeq ($(origin CXX),default)
+  CXX := g++
+endif
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)")
 OPT      ?= -O3
 WARN     := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
@@ -49,7 +55,7 @@ INC_extract := $(call pkg,--cflags,libxml-2.0)
 INC_train   := $(call pkg,--cflags,openblas)
 
 LIBS_common  := -lzstd -lz -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
-LIBS_crawl   := -lcurl -lsqlite3 -lpsl
+LIBS_crawl   := -lcurl -lsqlite3 -lpsl -lidn2
 LIBS_extract := -lgumbo -lxml2 -luchardet -lcld2
 LIBS_dedup   :=
 LIBS_bpe     := -lpcre2-8
@@ -110,7 +116,7 @@ help:
 	@echo "make layers       check that includes follow the floor plan"
 	@echo "make deps         install the libraries (asks the system's package manager)"
 	@echo "make install      tools, library, headers, man pages, completions into PREFIX=$(PREFIX)"
-	@echo "variables         BUILD=$(BUILD) MPI=$(MPI) SAN= PREFIX= DESTDIR= -j"
+	@echo "variables         BUILD=$(BUILD) MPI=$(MPI) SAN= PREFIX= DESTDIR= V=1 -j"
 
 # ---- objects and libraries ----
 $(OBJ)/%_avx2.c.o: CFLAGS += -mavx2 -mfma -mbmi -mbmi2 -mpopcnt -mf16c -mpclmul
@@ -120,22 +126,25 @@ $(OBJ)/$(1)/%.o: CPPFLAGS += $(INC_$(1))
 $(LIB)/libwt_$(1).a: $(call objs_of,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(if $(call src_of,$(1)),ar rcs $$@ $$^,ar rcs $$@)
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach s,$(STAGES),$(eval $(call stage_rules,$(s))))
 
 $(OBJ)/%.c.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(OBJ)/%.cc.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CXX  $<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # ---- programs: objects, then the stages they name, common last ----
 define program
 $(1): $(2) $(call libs_of,$(3))
 	@mkdir -p $$(@D)
-	$(call linker,$(3)) $(2) $(call libs_of,$(3)) $$(LDFLAGS) $(call sys_of,$(3)) $(4) -o $$@
+	$(call say,LINK $(1))
+	$$(Q)$(call linker,$(3)) $(2) $(call libs_of,$(3)) $$(LDFLAGS) $(call sys_of,$(3)) $(4) -o $$@
 endef
 $(foreach t,$(TOOLS),$(eval $(call program,$(BIN)/$(t),$(OBJ)/tools/$(t).c.o,$(TOOL_$(t)) common,)))
 $(foreach u,$(UNITS),$(eval $(call program,$(BUILD)/unit/$(u),$(OBJ)/tests/unit/$(u).c.o,$(BELOW_$(call stage_of,$(u))),-lcmocka)))
