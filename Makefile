@@ -147,7 +147,7 @@ $(1): $(2) $(call libs_of,$(3))
 	$$(Q)$(call linker,$(3)) $(2) $(call libs_of,$(3)) $$(LDFLAGS) $(call sys_of,$(3)) $(4) -o $$@
 endef
 $(foreach t,$(TOOLS),$(eval $(call program,$(BIN)/$(t),$(OBJ)/tools/$(t).c.o,$(TOOL_$(t)) common,)))
-$(foreach u,$(UNITS),$(eval $(call program,$(BUILD)/unit/$(u),$(OBJ)/tests/unit/$(u).c.o,$(BELOW_$(call stage_of,$(u))),-lcmocka)))
+$(foreach u,$(UNITS),$(eval $(call program,$(BUILD)/unit/$(u),$(OBJ)/tests/unit/$(u).c.o,$(BELOW_$(call stage_of,$(u))),-lcmocka -lbrotlienc)))
 $(foreach b,$(BENCHES),$(eval $(call program,$(BUILD)/bench/$(b),$(OBJ)/bench/$(b).c.o,$(BELOW_$(call stage_of,$(b))),)))
 $(foreach e,$(EXAMPLES),$(eval $(call program,$(BUILD)/examples/$(e),$(OBJ)/examples/$(e).c.o,$(BELOW_$(call stage_of,$(e))),)))
 $(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/util/$(e).c.o,common,)))
