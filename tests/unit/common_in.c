@@ -1,0 +1,388 @@
+/* common_in.c - reading in every compression equals the bytes that were packed: whole, in members, in
+ * pieces of any size, from memory and files; lines and blocks equal a naive split; damage is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <brotli/encode.h>
+#include <bzlib.h>
+#include <cmocka.h>
+#include <lzma.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "common/fs.h"
+#include "common/in.h"
+#include "common/rng.h"
+
+enum { PLAIN, GZIP, ZSTD, XZ, BZIP2, N_CODINGS };
+
+/* Appends one member that holds s. */
+static void pack(wt_buf *out, int coding, wt_str s) {
+    wt_buf_reserve(out, s.len * 2 + 4096);
+    char *dst = out->ptr + out->len;
+    size_t room = out->cap - out->len, n = 0;
+    if (coding == PLAIN) {
+        wt_buf_add_str(out, s);
+        return;
+    } else if (coding == GZIP) {
+        z_stream z = {.next_in = (Bytef *)s.ptr, .avail_in = (uInt)s.len,
+                      .next_out = (Bytef *)dst, .avail_out = (uInt)room};
+        deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+        assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+        n = z.total_out;
+        deflateEnd(&z);
+    } else if (coding == ZSTD) {
+        ZSTD_CCtx *c = ZSTD_createCCtx();
+        ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+        n = ZSTD_compress2(c, dst, room, s.ptr, s.len);
+        assert_false(ZSTD_isError(n));
+        ZSTD_freeCCtx(c);
+    } else if (coding == XZ) {
+        assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, (const uint8_t *)s.ptr,
+                                                 s.len, (uint8_t *)dst, &n, room), LZMA_OK);
+    } else {
+        unsigned bytes = (unsigned)room;
+        assert_int_equal(BZ2_bzBuffToBuffCompress(dst, &bytes, (char *)s.ptr, (unsigned)s.len, 1, 0, 0),
+                         BZ_OK);
+        n = bytes;
+    }
+    out->len += n;
+}
+
+/* Text of about n bytes in lines of 0 to 300 bytes, that packs about as well as prose. */
+static void make_text(wt_buf *out, size_t n, uint64_t seed) {
+    wt_rng rng;
+    wt_rng_init(&rng, seed, 0);
+    while (out->len < n) {
+        size_t words = wt_rng_below(&rng, 60);
+        for (size_t i = 0; i < words; i++)
+            wt_buf_printf(out, "%llx ", (unsigned long long)wt_rng_below(&rng, 5000));
+        wt_buf_add_str(out, wt_rng_below(&rng, 5) ? WT_STR("\n") : WT_STR("\r\n"));
+    }
+}
+
+static void read_all(wt_in *in, size_t piece, wt_buf *out) {
+    wt_err err = {0};
+    ptrdiff_t n;
+    do {
+        wt_buf_reserve(out, piece);
+        n = wt_in_read(in, out->ptr + out->len, piece, &err);
+        if (n < 0) fail_msg("%s", err.text);
+        out->len += (size_t)n;
+    } while (n > 0);
+    assert_int_equal(wt_in_offset(in), out->len);
+}
+
+static void assert_same(wt_str got, wt_str want) {
+    assert_int_equal(got.len, want.len);
+    if (want.len) assert_memory_equal(got.ptr, want.ptr, want.len);
+}
+
+static void round_trip_in_every_coding(void **state) {
+    static const size_t sizes[] = {1, 100, 262143, 262144, 262145, 1500000};
+    for (int coding = 0; coding < N_CODINGS; coding++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            wt_buf text = {0}, packed = {0}, got = {0};
+            make_text(&text, sizes[i], i);
+            text.len = sizes[i];
+            pack(&packed, coding, wt_buf_view(&text));
+            wt_in *in = wt_in_memory(wt_buf_view(&packed), "memory");
+            read_all(in, i % 2 ? 1 << 20 : 777, &got);
+            assert_same(wt_buf_view(&got), wt_buf_view(&text));
+            wt_in_close(in);
+            wt_buf_free(&text), wt_buf_free(&packed), wt_buf_free(&got);
+        }
+}
+
+static void members_are_read_through_and_told_apart(void **state) {
+    for (int coding = GZIP; coding < N_CODINGS; coding++) {
+        wt_buf packed = {0}, want = {0};
+        uint64_t starts[20], ends[20];
+        for (int i = 0; i < 20; i++) {
+            wt_buf text = {0};
+            make_text(&text, (size_t)(1 + i * i * 900), (uint64_t)i);
+            starts[i] = packed.len;
+            pack(&packed, coding, wt_buf_view(&text));
+            if (coding == ZSTD && i % 3 == 0) wt_buf_add(&packed, "\x53\x2a\x4d\x18\3\0\0\0abc", 11);
+            wt_buf_add_str(&want, wt_buf_view(&text));
+            ends[i] = want.len;
+            wt_buf_free(&text);
+        }
+        if (coding == GZIP || coding == BZIP2)
+            for (int i = 0; i < 1000; i++) wt_buf_add_char(&packed, 0);   /* padding is allowed */
+        wt_buf got = {0};
+        wt_in *in = wt_in_memory(wt_buf_view(&packed), "memory");
+        read_all(in, 1 << 20, &got);
+        assert_same(wt_buf_view(&got), wt_buf_view(&want));
+        wt_in_close(in);
+        /* From file, with the offset of each member as its first byte comes up. */
+        assert_int_equal(wt_write_file("members", wt_buf_view(&packed), NULL), 0);
+        in = wt_in_open("members", NULL);
+        for (int i = 0; i < 20 && (coding == GZIP || coding == ZSTD); i++) {
+            uint64_t at = wt_in_member_offset(in), left = ends[i] - wt_in_offset(in);
+            assert_int_equal(at, starts[i]);
+            wt_buf_clear(&got);
+            wt_buf_reserve(&got, left);
+            assert_int_equal(wt_in_read(in, got.ptr, left, NULL), left);
+        }
+        assert_int_equal(wt_in_raw_bytes(in), packed.len);
+        wt_in_close(in);
+        wt_buf_free(&packed), wt_buf_free(&want), wt_buf_free(&got);
+    }
+}
+
+static void empty_inputs_end_at_once(void **state) {
+    char byte;
+    for (int coding = 0; coding < N_CODINGS; coding++) {
+        wt_buf packed = {0};
+        pack(&packed, coding, WT_STR(""));
+        wt_in *in = wt_in_memory(wt_buf_view(&packed), "memory");
+        assert_int_equal(wt_in_read(in, &byte, 1, NULL), 0);
+        assert_int_equal(wt_in_read(in, &byte, 1, NULL), 0);
+        wt_in_close(in);
+        wt_buf_free(&packed);
+    }
+}
+
+/* Every cut of a packed stream gives a prefix of the text and then an error, but for cuts between
+ * members; every damaged byte an error or the same text. Nothing crashes, nothing loops. */
+static void cuts_and_damage_are_told(void **state) {
+    wt_buf text = {0};
+    make_text(&text, 3000, 5);
+    for (int coding = GZIP; coding < N_CODINGS; coding++) {
+        wt_buf packed = {0};
+        pack(&packed, coding, wt_buf_view(&text));
+        for (size_t n = 12; n < packed.len; n += 1 + n / 64) {
+            wt_err err = {0};
+            wt_buf got = {0};
+            wt_in *in = wt_in_memory((wt_str){packed.ptr, n}, "cut file");
+            wt_buf_reserve(&got, text.len + 1);
+            ptrdiff_t k;
+            while ((k = wt_in_read(in, got.ptr + got.len, text.len - got.len + 1, &err)) > 0)
+                got.len += (size_t)k;
+            if (k != -1) fail_msg("coding %d cut at %zu of %zu: no error", coding, n, packed.len);
+            assert_int_equal(err.code, WT_EDATA);
+            assert_non_null(strstr(err.text, "cut file"));
+            assert_true(got.len <= text.len && memcmp(got.ptr, text.ptr, got.len) == 0);
+            assert_int_equal(wt_in_read(in, got.ptr, 1, &err), -1);      /* and stays so */
+            wt_in_close(in);
+            wt_buf_free(&got);
+        }
+        int silent = 0;
+        for (size_t i = 0; i < packed.len; i++) {
+            wt_buf bad = {0};
+            wt_buf_add_str(&bad, wt_buf_view(&packed));
+            bad.ptr[i] ^= 0x10;
+            wt_in *in = wt_in_memory(wt_buf_view(&bad), "damaged file");
+            char *got = malloc(1 << 20);   /* a flip may make it longer */
+            size_t got_bytes = 0;
+            ptrdiff_t k;
+            while ((k = wt_in_read(in, got + got_bytes, (1 << 20) - got_bytes, NULL)) > 0)
+                got_bytes += (size_t)k;
+            bool same = got_bytes == text.len && memcmp(got, text.ptr, text.len) == 0;
+            bool taken_as_plain = got_bytes > 0 && got[got_bytes - 1] == packed.ptr[got_bytes - 1] && i < 10;
+            silent += k == 0 && !same && !taken_as_plain;
+            free(got);
+            wt_in_close(in);
+            wt_buf_free(&bad);
+        }
+        assert_int_equal(silent, 0);
+        wt_buf_free(&packed);
+    }
+    wt_buf_free(&text);
+}
+
+static void windows_of_2_gib_are_read(void **state) {
+    /* A frame header that asks for windowLog 31, with little in it: as in Reddit's dumps. */
+    wt_buf text = {0}, packed = {0}, got = {0};
+    make_text(&text, 400000, 9);
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 31);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_hashLog, 12);
+    ZSTD_CCtx_setParameter(c, ZSTD_c_chainLog, 12);
+    wt_buf_reserve(&packed, text.len + 4096);
+    ZSTD_inBuffer src = {text.ptr, text.len, 0};
+    ZSTD_outBuffer dst = {packed.ptr, packed.cap, 0};
+    size_t left = ZSTD_compressStream2(c, &dst, &src, ZSTD_e_continue);   /* size not known ahead */
+    if (ZSTD_isError(left)) {                /* no 2 GiB here for the writer */
+        ZSTD_freeCCtx(c);
+        skip();
+    }
+    while ((left = ZSTD_compressStream2(c, &dst, &src, ZSTD_e_end)) != 0) assert_false(ZSTD_isError(left));
+    ZSTD_freeCCtx(c);
+    packed.len = dst.pos;
+    assert_int_equal((uint8_t)packed.ptr[5] >> 3, 31 - 10);               /* the window descriptor */
+    wt_in *in = wt_in_memory(wt_buf_view(&packed), "dump");
+    read_all(in, 1 << 20, &got);
+    assert_same(wt_buf_view(&got), wt_buf_view(&text));
+    wt_in_close(in);
+    wt_buf_free(&text), wt_buf_free(&packed), wt_buf_free(&got);
+}
+
+/* ---- lines and blocks against a naive split ---- */
+
+/* The lines that are kept, each with '\n' behind it and without '\r' before. */
+static uint64_t split(wt_str text, size_t max, wt_buf *out, bool keep_cr) {
+    uint64_t too_long = 0;
+    while (text.len) {
+        wt_str line = wt_str_cut(&text, '\n');
+        if (line.len > max) {
+            too_long++;
+            continue;
+        }
+        if (!keep_cr && line.len && line.ptr[line.len - 1] == '\r') line.len--;
+        wt_buf_add_str(out, line);
+        wt_buf_add_char(out, '\n');
+    }
+    return too_long;
+}
+
+static void lines_and_blocks_equal_a_naive_split(void **state) {
+    static const size_t limits[] = {0, 1, 10, 50, 200, 100000, (size_t)1 << 30};
+    static const size_t sizes[] = {0, 1, 5000, 700000};
+    for (size_t i_size = 0; i_size < 4; i_size++)
+        for (int variant = 0; variant < 4; variant++) {
+            wt_buf text = {0}, packed = {0};
+            if (sizes[i_size]) make_text(&text, sizes[i_size], (uint64_t)variant);
+            if (variant == 1) wt_buf_add_str(&text, WT_STR("no end of line"));
+            if (variant == 2) {                       /* a line longer than any buffer */
+                for (int i = 0; i < 300000; i++) wt_buf_add_str(&text, WT_STR("long"));
+                wt_buf_add_str(&text, WT_STR("\nlast\n\n"));
+            }
+            pack(&packed, variant == 3 ? GZIP : PLAIN, wt_buf_view(&text));
+            for (size_t i_limit = 0; i_limit < sizeof limits / sizeof *limits; i_limit++) {
+                wt_buf want = {0}, got = {0}, block = {0};
+                uint64_t want_long = split(wt_buf_view(&text), limits[i_limit], &want, false), n_long = 0;
+                wt_str line;
+                wt_in *in = wt_in_memory(wt_buf_view(&packed), "memory");
+                while (wt_in_line(in, limits[i_limit], &line, &n_long, NULL) == 1) {
+                    wt_buf_add_str(&got, line);
+                    wt_buf_add_char(&got, '\n');
+                }
+                assert_same(wt_buf_view(&got), wt_buf_view(&want));
+                assert_int_equal(n_long, want_long);
+                assert_int_equal(wt_in_offset(in), text.len);
+                wt_in_close(in);
+
+                static const size_t wants[] = {0, 100, 65536, 4 << 20};
+                for (int i = 0; i < 4; i++) {
+                    wt_buf_clear(&want), wt_buf_clear(&got);
+                    want_long = split(wt_buf_view(&text), limits[i_limit], &want, true);
+                    n_long = 0;
+                    in = wt_in_memory(wt_buf_view(&packed), "memory");
+                    while (wt_in_block(in, wants[i], limits[i_limit], &block, &n_long, NULL) == 1) {
+                        assert_true(block.len > 0 && block.ptr[block.len - 1] == '\n');
+                        wt_buf_add_str(&got, wt_buf_view(&block));
+                    }
+                    assert_same(wt_buf_view(&got), wt_buf_view(&want));
+                    assert_int_equal(n_long, want_long);
+                    wt_in_close(in);
+                }
+                wt_buf_free(&want), wt_buf_free(&got), wt_buf_free(&block);
+            }
+            wt_buf_free(&text), wt_buf_free(&packed);
+        }
+}
+
+static void missing_files_and_folders_are_named(void **state) {
+    wt_err err = {0};
+    assert_null(wt_in_open("no-such-file", &err));
+    assert_int_equal(err.code, WT_ENOTFOUND);
+    assert_non_null(strstr(err.text, "no-such-file"));
+    assert_null(wt_in_open(".", &err));
+    assert_int_equal(err.code, WT_EIO);
+}
+
+static void text_that_looks_like_a_magic_is_text(void **state) {
+    static const char *const texts[] = {"BZh9 is how a bzip2 file begins", "P", "\x1f", "\x28\xb5", "(", "BZh"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        wt_buf got = {0};
+        wt_in *in = wt_in_memory(wt_str_of(texts[i]), "memory");
+        read_all(in, 100, &got);
+        assert_same(wt_buf_view(&got), wt_str_of(texts[i]));
+        wt_in_close(in);
+        wt_buf_free(&got);
+    }
+}
+
+/* ---- HTTP bodies ---- */
+
+static void deflate_to(wt_buf *out, wt_str s, int window_bits) {
+    wt_buf_reserve(out, s.len + 4096);
+    z_stream z = {.next_in = (Bytef *)s.ptr, .avail_in = (uInt)s.len,
+                  .next_out = (Bytef *)out->ptr + out->len, .avail_out = (uInt)(out->cap - out->len)};
+    deflateInit2(&z, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+    deflate(&z, Z_FINISH);
+    out->len += z.total_out;
+    deflateEnd(&z);
+}
+
+static void brotli_to(wt_buf *out, wt_str s) {
+    wt_buf_reserve(out, s.len + 4096);
+    size_t n = out->cap - out->len;
+    BrotliEncoderCompress(5, 22, BROTLI_DEFAULT_MODE, s.len, (const uint8_t *)s.ptr, &n,
+                          (uint8_t *)out->ptr + out->len);
+    out->len += n;
+}
+
+static void bodies_decode(void **state) {
+    wt_buf text = {0};
+    make_text(&text, 300000, 3);
+    wt_str want = wt_buf_view(&text);
+    const char *names[] = {"gzip", "X-GZIP", "deflate", "deflate", "br", "zstd", "", "identity"};
+    for (int i = 0; i < 8; i++) {
+        wt_buf packed = {0}, got = {0};
+        if (i < 2) pack(&packed, GZIP, want);
+        else if (i < 4) deflate_to(&packed, want, i == 2 ? 15 : -15);
+        else if (i == 4) brotli_to(&packed, want);
+        else if (i == 5) pack(&packed, ZSTD, want);
+        else wt_buf_add_str(&packed, want);
+        wt_err err = {0};
+        if (wt_decode_body(wt_buf_view(&packed), wt_str_of(names[i]), want.len, &got, &err))
+            fail_msg("%s: %s", names[i], err.text);
+        assert_same(wt_buf_view(&got), want);
+        wt_buf_clear(&got);                  /* one byte less than it needs */
+        assert_int_equal(wt_decode_body(wt_buf_view(&packed), wt_str_of(names[i]), want.len - 1, &got, &err), -1);
+        assert_int_equal(err.code, WT_ELIMIT);
+        assert_same(wt_buf_view(&got), (wt_str){want.ptr, want.len - 1});
+        if (i < 6) {                         /* cut: what came before stays */
+            wt_buf_clear(&got);
+            wt_str half = {packed.ptr, packed.len / 2};
+            assert_int_equal(wt_decode_body(half, wt_str_of(names[i]), want.len, &got, &err), -1);
+            assert_int_equal(err.code, WT_EDATA);
+            assert_true(got.len > 0 && memcmp(got.ptr, want.ptr, got.len) == 0);
+        }
+        wt_buf_free(&packed), wt_buf_free(&got);
+    }
+    wt_buf once = {0}, twice = {0}, got = {0};
+    deflate_to(&once, want, 15 + 16);
+    brotli_to(&twice, wt_buf_view(&once));
+    assert_int_equal(wt_decode_body(wt_buf_view(&twice), WT_STR(" gzip , br"), want.len, &got, NULL), 0);
+    assert_same(wt_buf_view(&got), want);
+    wt_err err = {0};
+    assert_int_equal(wt_decode_body(want, WT_STR("compress"), 100, &got, &err), -1);
+    assert_int_equal(err.code, WT_EDATA);
+    assert_int_equal(wt_decode_body(want, WT_STR("br,br,br,br,br,br"), 100, &got, &err), -1);
+    assert_int_equal(err.code, WT_ELIMIT);
+    wt_buf_free(&once), wt_buf_free(&twice), wt_buf_free(&got), wt_buf_free(&text);
+}
+
+int main(void) {
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip_in_every_coding),
+        cmocka_unit_test(members_are_read_through_and_told_apart),
+        cmocka_unit_test(empty_inputs_end_at_once),
+        cmocka_unit_test(cuts_and_damage_are_told),
+        cmocka_unit_test(windows_of_2_gib_are_read),
+        cmocka_unit_test(lines_and_blocks_equal_a_naive_split),
+        cmocka_unit_test(missing_files_and_folders_are_named),
+        cmocka_unit_test(text_that_looks_like_a_magic_is_text),
+        cmocka_unit_test(bodies_decode),
+    };
+    return cmocka_run_group_tests_name("common_in", tests, NULL, NULL);
+}
