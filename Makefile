@@ -7,6 +7,7 @@
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 MPI     ?= 0
 SAN     ?=
 VERSION := $(shell sed -n 's/^\#define WT_VERSION "\(.*\)"/\1/p' common/tool.h)
@@ -156,20 +157,20 @@ $(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/ut
 deps:
 	@sh tests/deps.sh
 demo: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/util/webserver
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/util/webserver
 	@BUILD=$(BUILD) sh demo/run.sh
 check: deps
-	@$(MAKE) --no-print-directory -k tests layers
+	@$(MAKE) --no-print-directory -j$(JOBS) -k tests; $(MAKE) --no-print-directory layers
 	@BUILD=$(BUILD) sh tests/run.sh
 check-peers: deps
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@bench/setup
 	@BUILD=$(BUILD) sh tests/run.sh peers
 asan:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -k BUILD=$(BUILD)/asan SAN=address tests
 	@BUILD=$(BUILD)/asan sh tests/run.sh sanitized
 tsan:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -k BUILD=$(BUILD)/tsan SAN=thread tests
 	@BUILD=$(BUILD)/tsan sh tests/run.sh sanitized
 fuzz:
 	@BUILD=$(BUILD)/fuzz sh tests/fuzz/run.sh
