@@ -1,0 +1,82 @@
+/* encode.c - text into ids: cut out added tokens where asked, split what is between into
+ * pretokens, merge each. */
+#include <stdlib.h>
+
+#include "bpe/model.h"
+
+enum { BATCH = 1024 };
+
+struct bpe_encoder {
+    const bpe_model *model;
+    bpe_split_state *split;
+    uint32_t ends[BATCH];
+};
+
+bpe_encoder *bpe_encoder_new(const bpe_model *model, size_t cache_bytes) {
+    bpe_encoder *e = wt_xcalloc(1, sizeof *e);
+    e->model = model;
+    e->split = bpe_split_state_new(model->splitter);
+    return e;
+}
+
+void bpe_encoder_free(bpe_encoder *e) {
+    if (!e)
+        return;
+    bpe_split_state_free(e->split);
+    free(e);
+}
+
+/* Text without added tokens. */
+static ptrdiff_t encode_text(bpe_encoder *e, const uint8_t *text, size_t n, uint32_t *ids,
+                             wt_err *err) {
+    size_t n_ids = 0;
+    for (size_t at = 0;;) {
+        ptrdiff_t n_ends = bpe_split(e->split, text, n, at, e->ends, BATCH, err);
+        if (n_ends <= 0)
+            return n_ends < 0 ? -1 : (ptrdiff_t)n_ids;
+        uint32_t start = 0;
+        for (ptrdiff_t i = 0; i < n_ends; i++) {
+            n_ids += bpe_merge_piece(e->model, text + at + start, e->ends[i] - start, ids + n_ids);
+            start = e->ends[i];
+        }
+        at += start;
+    }
+}
+
+ptrdiff_t bpe_encode(bpe_encoder *e, wt_str text, bpe_special special, uint32_t *ids, wt_err *err) {
+    size_t n_ids = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t start;
+        ptrdiff_t added = bpe_added_find(e->model, text, at, special, &start);
+        ptrdiff_t n = encode_text(e, (const uint8_t *)text.ptr + at, start - at, ids + n_ids, err);
+        if (n < 0)
+            return -1;
+        n_ids += (size_t)n;
+        at = start;
+        if (added >= 0) {
+            ids[n_ids++] = e->model->added[added].id;
+            at += e->model->added[added].len;
+        }
+    }
+    return (ptrdiff_t)n_ids;
+}
+
+/* A cut must not fall into an added token, also not into one whose end is yet to come: so only
+ * positions added_max before the end are looked at. */
+size_t bpe_cut(const bpe_model *m, wt_str text, bpe_special special) {
+    const uint64_t *first = special == BPE_SPECIAL_ALL ? m->special_first : m->added_first;
+    size_t reach = first[0] | first[1] | first[2] | first[3] ? m->added_max : 0;
+    size_t cut = text.len > reach ? text.len - reach : 0;
+    while ((cut = bpe_split_cut(m->splitter, (const uint8_t *)text.ptr, cut)) != 0) {
+        size_t from = cut > reach ? cut - reach : 0, start;
+        ptrdiff_t added;
+        bool inside = false;
+        while (reach && !inside && (added = bpe_added_find(m, text, from, special, &start)) >= 0 && start < cut) {
+            inside = start + m->added[added].len > cut;
+            from = start + 1;
+        }
+        if (!inside)
+            return cut;
+    }
+    return 0;
+}

@@ -1,0 +1,342 @@
+/* model.c - a tokenizer in memory: tokens by id, ids by bytes, merges by pair. Foreign files may
+ * claim anything, so whatever the tables rely on is checked here once, for all file kinds. */
+#include "bpe/model.h"
+
+#include <stdlib.h>
+
+#include "common/hash.h"
+#include "common/utf8.h"
+
+/* ---- GPT-2's byte alphabet ---- Bytes that print in Latin-1 stand for themselves; the other 68
+ * are U+0100.. in order. GPT-2 numbers them in order of those characters. */
+const uint8_t BPE_BYTE_RANK[256] = {
+#define R4(x) x, x + 1, x + 2, x + 3
+#define R16(x) R4(x), R4(x + 4), R4(x + 8), R4(x + 12)
+    R16(188), R16(204), 220,                                    /* 0..32 */
+    R16(0), R16(16), R16(32), R16(48), R16(64), R4(80), R4(84), R4(88), 92, 93,  /* 33..126 */
+    R16(221), R16(237), 253, 254,                               /* 127..160 */
+    R4(94), R4(98), R4(102),                                    /* 161..172 */
+    255,                                                        /* 173 */
+    R16(106), R16(122), R16(138), R16(154), R16(170), 186, 187  /* 174..255 */
+};
+
+uint32_t bpe_byte_char(uint8_t byte) {
+    uint8_t rank = BPE_BYTE_RANK[byte];
+    return rank < 188 ? byte : 0x100u + rank - 188u;
+}
+
+void bpe_bytes_to_chars(wt_buf *out, wt_str bytes) {
+    char utf8[4];
+    for (size_t i = 0; i < bytes.len; i++)
+        wt_buf_add(out, utf8, (size_t)wt_utf8_encode(bpe_byte_char((uint8_t)bytes.ptr[i]), utf8));
+}
+
+int bpe_chars_to_bytes(wt_buf *out, wt_str chars) {
+    uint8_t byte_of[0x144] = {0};
+    bool is_char[0x144] = {false};
+    for (int b = 0; b < 256; b++)
+        byte_of[bpe_byte_char((uint8_t)b)] = (uint8_t)b, is_char[bpe_byte_char((uint8_t)b)] = true;
+    const char *end = chars.ptr + chars.len;
+    for (const char *p = chars.ptr; p < end;) {
+        uint32_t cp;
+        int length = wt_utf8_decode(p, end, &cp);
+        if (!length || cp >= 0x144 || !is_char[cp])
+            return -1;
+        wt_buf_add_char(out, (char)byte_of[cp]);
+        p += length;
+    }
+    return 0;
+}
+
+/* ---- building ---- */
+void bpe_build_token(bpe_build *b, uint32_t id, wt_str bytes, int added) {
+    WT_GROW(b->token, b->cap_tokens, b->n_tokens + 1);
+    b->token[b->n_tokens++] = (struct bpe_build_token){id, (uint32_t)bytes.len, b->blob.len,
+                                                       (uint32_t)added};
+    wt_buf_add_str(&b->blob, bytes);
+}
+
+void bpe_build_merge(bpe_build *b, uint32_t left, uint32_t right, uint32_t result, uint32_t rank) {
+    WT_GROW(b->merge, b->cap_merges, b->n_merges + 1);
+    b->merge[b->n_merges++] = (bpe_merge){left, right, result, rank};
+}
+
+void bpe_build_free(bpe_build *b) {
+    free(b->token);
+    free(b->merge);
+    wt_buf_free(&b->blob);
+    *b = (bpe_build){0};
+}
+
+static int by_id(const void *a, const void *b) {
+    const struct bpe_build_token *x = a, *y = b;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return (x->added > 0) - (y->added > 0);
+}
+
+static int by_rank(const void *a, const void *b) {
+    const bpe_merge *x = a, *y = b;
+    return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1)
+         : x->left != y->left ? (x->left < y->left ? -1 : 1) : (x->right > y->right) - (x->right < y->right);
+}
+
+/* The message for an id that two tokens claim. A special listed both in the vocabulary and among
+ * the added tokens (GPT-2's file does) is one token. */
+static int duplicate_id(const bpe_build *b, const struct bpe_build_token *x,
+                        const struct bpe_build_token *y, wt_err *err) {
+    wt_buf a = {0}, c = {0};
+    bpe_bytes_to_chars(&a, (wt_str){b->blob.ptr + x->at, x->len});
+    bpe_bytes_to_chars(&c, (wt_str){b->blob.ptr + y->at, y->len});
+    wt_fail(err, WT_EDATA, "id %u is given twice, to '%.60s' and '%.60s'", x->id, a.ptr ? a.ptr : "",
+            c.ptr ? c.ptr : "");
+    wt_buf_free(&a);
+    wt_buf_free(&c);
+    return -1;
+}
+
+static bool same_text(const bpe_build *b, const struct bpe_build_token *x,
+                      const struct bpe_build_token *y) {
+    return x->len == y->len && memcmp(b->blob.ptr + x->at, b->blob.ptr + y->at, x->len) == 0;
+}
+
+static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
+    if (b->n_tokens == 0)
+        return wt_fail(err, WT_EDATA, "it has no tokens");
+    qsort(b->token, b->n_tokens, sizeof *b->token, by_id);
+    m->n_ids = b->token[b->n_tokens - 1].id + 1;
+    m->offset = wt_xcalloc((size_t)m->n_ids + 1, sizeof *m->offset);
+    m->kind = wt_xcalloc(m->n_ids, 1);
+    m->blob = wt_xcalloc(b->blob.len + 16, 1);
+    m->added = wt_xcalloc(b->n_tokens, sizeof *m->added);
+    if (b->blob.len > UINT32_MAX)
+        return wt_fail(err, WT_ELIMIT, "its tokens are longer than 4 GiB together");
+    uint32_t at = 0, next = 0, last_plain = 0;
+    for (size_t i = 0; i < b->n_tokens; i++) {
+        const struct bpe_build_token *t = &b->token[i];
+        if (i && t->id == t[-1].id) {
+            if (!t->added || !same_text(b, t, t - 1))
+                return duplicate_id(b, t - 1, t, err);
+            at -= t->len;
+            m->n_added -= t[-1].added > 0;
+        }
+        if (t->len == 0)
+            return wt_fail(err, WT_EDATA, "token %u is empty", t->id);
+        while (next <= t->id)
+            m->offset[next++] = at;
+        memcpy(m->blob + at, b->blob.ptr + t->at, t->len);
+        at += t->len;
+        m->kind[t->id] = t->added ? BPE_TOKEN_ADDED : BPE_TOKEN_PLAIN;
+        if (t->added)
+            m->added[m->n_added++] = (bpe_added){m->blob + m->offset[t->id], t->len, t->id,
+                                                 t->added == 1};
+        else
+            last_plain = t->id;
+    }
+    m->offset[next] = at;
+    for (uint32_t id = 0; id < last_plain && !b->gaps_allowed; id++)
+        if (m->kind[id] == BPE_TOKEN_NONE)
+            return wt_fail(err, WT_EDATA, "no token has id %u, but higher ids are taken", id);
+    return 0;
+}
+
+static uint32_t table_size(size_t n) {
+    uint32_t size = 64;
+    while (size < 2 * n)
+        size *= 2;
+    return size;
+}
+
+static int index_tokens(bpe_model *m, wt_err *err) {
+    m->token_mask = table_size(m->n_ids) - 1;
+    m->token_slot = wt_xmalloc(((size_t)m->token_mask + 1) * sizeof *m->token_slot);
+    memset(m->token_slot, 0xFF, ((size_t)m->token_mask + 1) * sizeof *m->token_slot);
+    memset(m->byte_id, 0xFF, sizeof m->byte_id);
+    for (uint32_t id = 0; id < m->n_ids; id++) {
+        wt_str t = bpe_token_bytes(m, id);
+        if (m->kind[id] == BPE_TOKEN_NONE)
+            continue;
+        uint32_t i = (uint32_t)wt_hash64(t.ptr, t.len, 0) & m->token_mask;
+        for (; m->token_slot[i] != BPE_NONE; i = (i + 1) & m->token_mask)
+            if (wt_str_eq(bpe_token_bytes(m, m->token_slot[i]), t)) {
+                /* an added token may spell a plain one; the plain one stays in the table */
+                if (m->kind[id] == BPE_TOKEN_ADDED || m->kind[m->token_slot[i]] == BPE_TOKEN_ADDED)
+                    break;
+                return wt_fail(err, WT_EDATA, "ids %u and %u are the same bytes", m->token_slot[i],
+                               id);
+            }
+        if (m->token_slot[i] == BPE_NONE || m->kind[id] == BPE_TOKEN_PLAIN)
+            m->token_slot[i] = id;
+        if (t.len == 1 && m->kind[id] == BPE_TOKEN_PLAIN)
+            m->byte_id[(uint8_t)t.ptr[0]] = id;
+    }
+    for (int b = 0; b < 256; b++)
+        if (m->byte_id[b] == BPE_NONE)
+            return wt_fail(err, WT_EDATA, "byte 0x%02X has no token; only byte-level vocabularies "
+                           "can be used", (unsigned)b);
+    return 0;
+}
+
+static int index_merges(bpe_model *m, bpe_build *b, wt_err *err) {
+    m->merge = b->merge, m->n_merges = (uint32_t)b->n_merges;
+    b->merge = NULL;
+    if (m->n_merges)
+        qsort(m->merge, m->n_merges, sizeof *m->merge, by_rank);
+    m->pair_mask = table_size(m->n_merges) - 1;
+    m->pair_slot = wt_xmalloc(((size_t)m->pair_mask + 1) * sizeof *m->pair_slot);
+    memset(m->pair_slot, 0xFF, ((size_t)m->pair_mask + 1) * sizeof *m->pair_slot);
+    for (uint32_t k = 0; k < m->n_merges; k++) {
+        const bpe_merge *g = &m->merge[k];
+        wt_str l = bpe_token_bytes(m, g->left), r = bpe_token_bytes(m, g->right),
+               t = bpe_token_bytes(m, g->result);
+        if (t.len != l.len + r.len || memcmp(t.ptr, l.ptr, l.len) || memcmp(t.ptr + l.len, r.ptr, r.len))
+            return wt_fail(err, WT_EDATA, "merge %u does not spell its result", k + 1);
+        uint64_t pair = (uint64_t)g->left << 32 | g->right;
+        uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
+        for (; m->pair_slot[i].pair != UINT64_MAX; i = (i + 1) & m->pair_mask)
+            if (m->pair_slot[i].pair == pair)
+                return wt_fail(err, WT_EDATA, "merge %u is there twice", k + 1);
+        m->pair_slot[i].pair = pair;
+        m->pair_slot[i].rank = g->rank, m->pair_slot[i].result = g->result;
+    }
+    return 0;
+}
+
+/* SHA-256 of: "webtext bpe 1", pattern, tokens by id, merges by rank, added tokens; each number as 8
+ * little-endian bytes, each string behind its length. */
+static void add_number(wt_digest *d, uint64_t x) {
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(x >> 8 * i);
+    wt_digest_add(d, bytes, 8);
+}
+
+static void add_string(wt_digest *d, wt_str s) {
+    add_number(d, s.len);
+    wt_digest_add(d, s.ptr, s.len);
+}
+
+static void take_fingerprint(bpe_model *m) {
+    wt_digest *d = wt_digest_new(WT_SHA256);
+    add_string(d, WT_STR("webtext bpe 1"));
+    add_string(d, wt_str_of(bpe_splitter_name(m->splitter)));
+    for (uint32_t id = 0; id < m->n_ids; id++)
+        if (m->kind[id] == BPE_TOKEN_PLAIN)
+            add_number(d, id), add_string(d, bpe_token_bytes(m, id));
+    add_number(d, m->n_merges);
+    for (uint32_t k = 0; k < m->n_merges; k++)
+        add_number(d, m->merge[k].left), add_number(d, m->merge[k].right);
+    add_number(d, m->n_added);
+    for (size_t i = 0; i < m->n_added; i++) {
+        add_number(d, m->added[i].id), add_number(d, m->added[i].special);
+        add_string(d, (wt_str){m->added[i].text, m->added[i].len});
+    }
+    wt_digest_end(d, m->fingerprint);
+    wt_digest_free(d);
+}
+
+bpe_model *bpe_build_finish(bpe_build *b, bpe_splitter *splitter, wt_err *err) {
+    bpe_model *m = wt_xcalloc(1, sizeof *m);
+    m->splitter = splitter;
+    m->whole_first = b->whole_first;
+    m->end_of_text = BPE_NONE;
+    if (place_tokens(m, b, err) || index_tokens(m, err) || index_merges(m, b, err)) {
+        bpe_model_free(m);
+        bpe_build_free(b);
+        return NULL;
+    }
+    for (size_t i = 0; i < m->n_added; i++) {
+        const bpe_added *a = &m->added[i];
+        uint8_t first = (uint8_t)a->text[0];
+        m->special_first[first >> 6] |= UINT64_C(1) << (first & 63);
+        if (!a->special)
+            m->added_first[first >> 6] |= UINT64_C(1) << (first & 63);
+        if (a->len > m->added_max)
+            m->added_max = a->len;
+        if (wt_str_eq((wt_str){a->text, a->len}, WT_STR("<|endoftext|>")))
+            m->end_of_text = a->id;
+    }
+    take_fingerprint(m);
+    bpe_build_free(b);
+    return m;
+}
+
+void bpe_model_free(bpe_model *m) {
+    if (!m)
+        return;
+    bpe_splitter_free(m->splitter);
+    free(m->offset);
+    free(m->blob);
+    free(m->kind);
+    free(m->merge);
+    free(m->added);
+    free(m->pair_slot);
+    free(m->token_slot);
+    free(m);
+}
+
+/* ---- questions ---- */
+uint32_t bpe_vocab_size(const bpe_model *m) { return m->n_ids; }
+uint32_t bpe_end_of_text(const bpe_model *m) { return m->end_of_text; }
+uint32_t bpe_merge_count(const bpe_model *m) { return m->n_merges; }
+const char *bpe_pattern(const bpe_model *m) { return bpe_splitter_name(m->splitter); }
+const uint8_t *bpe_fingerprint(const bpe_model *m) { return m->fingerprint; }
+
+wt_str bpe_token_bytes(const bpe_model *m, uint32_t id) {
+    if (id >= m->n_ids || m->kind[id] == BPE_TOKEN_NONE)
+        return (wt_str){NULL, 0};
+    return (wt_str){m->blob + m->offset[id], m->offset[id + 1] - m->offset[id]};
+}
+
+uint32_t bpe_token_id(const bpe_model *m, wt_str bytes) {
+    uint32_t i = (uint32_t)wt_hash64(bytes.ptr, bytes.len, 0) & m->token_mask;
+    for (; m->token_slot[i] != BPE_NONE; i = (i + 1) & m->token_mask)
+        if (wt_str_eq(bpe_token_bytes(m, m->token_slot[i]), bytes))
+            return m->token_slot[i];
+    return BPE_NONE;
+}
+
+bool bpe_token_is_special(const bpe_model *m, uint32_t id) {
+    for (size_t i = 0; i < m->n_added; i++)
+        if (m->added[i].id == id)
+            return m->added[i].special;
+    return false;
+}
+
+/* ---- added tokens in a text ---- */
+ptrdiff_t bpe_added_find(const bpe_model *m, wt_str text, size_t at, bpe_special special,
+                         size_t *start) {
+    const uint64_t *first = special == BPE_SPECIAL_ALL ? m->special_first : m->added_first;
+    *start = text.len;
+    if (!(first[0] | first[1] | first[2] | first[3]))
+        return -1;
+    for (size_t i = at; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (!(first[c >> 6] >> (c & 63) & 1))
+            continue;
+        ptrdiff_t best = -1;
+        for (size_t k = 0; k < m->n_added; k++) {
+            const bpe_added *a = &m->added[k];
+            if ((a->special && special == BPE_SPECIAL_NONE) || a->len > text.len - i ||
+                memcmp(a->text, text.ptr + i, a->len) || (best >= 0 && a->len <= m->added[best].len))
+                continue;
+            best = (ptrdiff_t)k;
+        }
+        if (best >= 0) {
+            *start = i;
+            return best;
+        }
+    }
+    return -1;
+}
+
+int bpe_decode(const bpe_model *m, const uint32_t *ids, size_t n, wt_buf *out, wt_err *err) {
+    for (size_t i = 0; i < n; i++) {
+        wt_str t = bpe_token_bytes(m, ids[i]);
+        if (!t.ptr)
+            return wt_fail(err, WT_EDATA, "id %u at position %zu is not in the vocabulary of %u",
+                           ids[i], i, m->n_ids);
+        wt_buf_add_str(out, t);
+    }
+    return 0;
+}

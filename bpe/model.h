@@ -1,0 +1,91 @@
+/* model.h - what a tokenizer is in memory, and how files build one. Inside bpe/. */
+#ifndef WT_BPE_MODEL_H
+#define WT_BPE_MODEL_H
+
+#include "bpe/bpe.h"
+#include "bpe/split.h"
+
+typedef struct {
+    uint32_t left, right, result;
+    uint32_t rank;      /* lower merges first; equal ranks (of one result): leftmost first */
+} bpe_merge;
+
+typedef struct {
+    char *text;
+    uint32_t len, id;
+    bool special;       /* false: an added token that is part of the text proper, always cut out */
+} bpe_added;
+
+enum { BPE_TOKEN_NONE, BPE_TOKEN_PLAIN, BPE_TOKEN_ADDED };
+
+struct bpe_model {
+    bpe_splitter *splitter;
+    uint32_t n_ids;                 /* highest id + 1; ids without a token have kind NONE */
+    uint32_t *offset;               /* n_ids + 1 positions in blob */
+    char *blob;                     /* 16 readable bytes behind the end */
+    uint8_t *kind;
+    bpe_merge *merge;               /* in order of rank */
+    uint32_t n_merges;
+    bpe_added *added;               /* by id */
+    size_t n_added;
+    uint32_t end_of_text;
+    uint32_t byte_id[256];
+    bool whole_first;               /* a pretoken that is a token is that token, merged or not */
+    struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* open addressing */
+    uint32_t pair_mask;
+    uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
+    uint64_t added_first[4];        /* bytes an added token may start with, one set each of: */
+    uint64_t special_first[4];      /* non-special only; all */
+    uint32_t added_max;             /* longest added token, bytes */
+    uint8_t fingerprint[32];
+};
+
+/* ---- building ---- Give it tokens and merges in any order, then finish. */
+typedef struct {
+    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added; } *token;
+    size_t n_tokens, cap_tokens;
+    wt_buf blob;
+    bpe_merge *merge;
+    size_t n_merges, cap_merges;
+    bool whole_first;
+    bool gaps_allowed;              /* between plain tokens; added ones may always leave gaps */
+} bpe_build;
+
+enum { BPE_ID_MAX = 1 << 24 };      /* ids from files are below */
+
+/* added: 0 plain, 1 special, 2 added but not special */
+void bpe_build_token(bpe_build *build, uint32_t id, wt_str bytes, int added);
+void bpe_build_merge(bpe_build *build, uint32_t left, uint32_t right, uint32_t result,
+                     uint32_t rank);
+/* Takes over the splitter (frees it on failure); frees the build. */
+bpe_model *bpe_build_finish(bpe_build *build, bpe_splitter *splitter, wt_err *err);
+void bpe_build_free(bpe_build *build);
+
+/* (left, right) -> its merge, or NULL-like: returns false. */
+static inline bool bpe_pair_find(const bpe_model *m, uint32_t left, uint32_t right, uint32_t *rank,
+                                 uint32_t *result) {
+    uint64_t pair = (uint64_t)left << 32 | right, h = pair * 0x9E3779B97F4A7C15u;
+    for (uint32_t i = (uint32_t)(h >> 32) & m->pair_mask;; i = (i + 1) & m->pair_mask) {
+        if (m->pair_slot[i].pair == pair) {
+            *rank = m->pair_slot[i].rank, *result = m->pair_slot[i].result;
+            return true;
+        }
+        if (m->pair_slot[i].pair == UINT64_MAX)
+            return false;
+    }
+}
+
+/* One pretoken by its merges alone; ids has room for n. Returns how many. */
+size_t bpe_merge_piece(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids);
+
+/* The next added token in text[at, n): its position in *start, its index, or -1 with *start = n. */
+ptrdiff_t bpe_added_find(const bpe_model *m, wt_str text, size_t at, bpe_special special,
+                         size_t *start);
+
+/* GPT-2's printable stand-ins for bytes: rank of byte b in the vocabulary, code point, and back. */
+extern const uint8_t BPE_BYTE_RANK[256];
+uint32_t bpe_byte_char(uint8_t byte);
+void bpe_bytes_to_chars(wt_buf *out, wt_str bytes);                /* appends */
+int bpe_chars_to_bytes(wt_buf *out, wt_str chars);                 /* -1: not of that alphabet */
+
+#endif
