@@ -1,0 +1,33 @@
+# make install: tools, man pages, completions, and a library that a program outside can be built with.
+. "$ROOT/tests/lib.sh"
+case $BUILD in */asan | */tsan) skip "make install" "not with a sanitizer"; exit 0 ;; esac
+check "make install" make -s -C "$ROOT" BUILD="$BUILD" install PREFIX="$TMP/usr" DESTDIR=
+for t in $(ls "$BIN"); do
+    check "$t is installed and runs" "$TMP/usr/bin/$t" --version
+    check "$t has a man page" grep -q '^.SH NAME' "$TMP/usr/share/man/man1/$t.1"
+    check "$t has completions that bash accepts" bash -n "$TMP/usr/share/bash-completion/completions/$t"
+done
+cat >outside.c <<'END'
+#include "bpe/bpe.h"
+#include "common/json.h"
+#include "dedup/dedup.h"
+#include "shard/shard.h"
+#include <stdio.h>
+int main(void) {
+    wt_err err = {0};
+    bloom *b = bloom_new(1000, 1e-3, &err);
+    if (!b) return 1;
+    bloom_free(b);
+    wt_json v;
+    return wt_json_parse(WT_STR("{\"a\":1}"), &v, &err) ? 1 : 0;
+}
+END
+export PKG_CONFIG_PATH="$TMP/usr/lib/pkgconfig"
+check "a program outside builds with pkg-config" sh -c 'gcc -std=c17 -D_GNU_SOURCE outside.c -o outside $(pkg-config --cflags --libs webtext)'
+check "and runs" ./outside
+for f in "$ROOT"/examples/*.c; do
+    lines=$(wc -l <"$f")
+    check "$(basename "$f") stays under 80 lines ($lines)" test "$lines" -lt 80
+done
+check "make uninstall" make -s -C "$ROOT" BUILD="$BUILD" uninstall PREFIX="$TMP/usr" DESTDIR=
+equal "nothing is left" "$(find "$TMP/usr" -type f | wc -l)" 0
