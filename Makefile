@@ -151,7 +151,7 @@ $(foreach t,$(TOOLS),$(eval $(call program,$(BIN)/$(t),$(OBJ)/tools/$(t).c.o,$(T
 $(foreach u,$(UNITS),$(eval $(call program,$(BUILD)/unit/$(u),$(OBJ)/tests/unit/$(u).c.o,$(BELOW_$(call stage_of,$(u))),-lcmocka -lbrotlienc)))
 $(foreach b,$(BENCHES),$(eval $(call program,$(BUILD)/bench/$(b),$(OBJ)/bench/$(b).c.o,$(BELOW_$(call stage_of,$(b))),)))
 $(foreach e,$(EXAMPLES),$(eval $(call program,$(BUILD)/examples/$(e),$(OBJ)/examples/$(e).c.o,$(BELOW_$(call stage_of,$(e))),)))
-$(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/util/$(e).c.o,common,)))
+$(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/util/$(e).c.o,common,-lssl -lcrypto)))
 
 # ---- the rest is in scripts, so that each can be read and run alone ----
 deps:
