@@ -3,6 +3,7 @@
 #ifndef WT_CRAWL_CRAWL_H
 #define WT_CRAWL_CRAWL_H
 
+#include "crawl/links.h"
 #include "crawl/url.h"
 
 #endif

@@ -82,5 +82,6 @@ void crawl_domains_free(crawl_domains *set);
 bool crawl_domains_add(crawl_domains *set, wt_str domain);           /* false: no domain */
 bool crawl_domains_cover(const crawl_domains *set, wt_str host);     /* host in normal form */
 size_t crawl_domains_count(const crawl_domains *set);
+uint64_t crawl_domains_hash(const crawl_domains *set);               /* of the members, in any order */
 
 #endif

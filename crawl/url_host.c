@@ -279,6 +279,13 @@ void crawl_domains_free(crawl_domains *set) {
 
 size_t crawl_domains_count(const crawl_domains *set) { return set->n; }
 
+uint64_t crawl_domains_hash(const crawl_domains *set) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < set->cap; i++)
+        if (set->slot[i].ptr) sum += wt_mix64(wt_hash64(set->slot[i].ptr, set->slot[i].len, 1));
+    return sum;
+}
+
 static wt_str *find(const crawl_domains *set, wt_str name) {
     size_t i = wt_hash64(name.ptr, name.len, 0) & (set->cap - 1);
     while (set->slot[i].ptr && !wt_str_eq(set->slot[i], name)) i = (i + 1) & (set->cap - 1);
