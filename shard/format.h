@@ -124,6 +124,13 @@ void shard_manifest_totals(const shard_manifest *manifest, int split, shard_entr
 /* See shard_set_fingerprint. */
 void shard_manifest_fingerprint(const shard_manifest *manifest, int split, uint8_t out[32]);
 
+/* Sets dataset_uuid from all that decides the bytes. */
+void shard_manifest_name(shard_manifest *manifest);
+/* Adds the totals to the run report. */
+void shard_manifest_report(const shard_manifest *manifest);
+/* Refuses what no dataset can be made with, and says the bytes a token. */
+int shard_options_check(const shard_write_options *options, int *token_bytes, wt_err *err);
+
 /* ---- writing shards from a sequence of documents ---- */
 typedef struct {
     int split;

@@ -1,8 +1,10 @@
 /* manifest.c - index.json: what a dataset consists of, in canonical JSON (fixed order of keys, no
  * times, no paths of this machine), so that equal datasets have equal files. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "common/tool.h"
 #include "shard/format.h"
 
 #define MANIFEST_BYTES_MAX ((uint64_t)1 << 30)
@@ -46,6 +48,36 @@ void shard_manifest_fingerprint(const shard_manifest *m, int split, uint8_t out[
             wt_digest_add(d, m->entry[i].content_root, 32);
     wt_digest_end(d, out);
     wt_digest_free(d);
+}
+
+/* A dataset's name is a hash of all that decides its bytes, so that shards of another are told. */
+void shard_manifest_name(shard_manifest *m) {
+    uint8_t sha[32];
+    wt_buf text = {0};
+    wt_buf_add(&text, m->tokenizer.sha256, 32);
+    wt_buf_add(&text, m->input_sha256, 32);
+    wt_buf_printf(&text, "WTS1 %u %u %d %d %u %llu %.17g %d %llu %d", m->tokenizer.vocab,
+                  m->tokenizer.eot, m->token_bytes, m->boundary, m->frame_tokens,
+                  (unsigned long long)m->shard_tokens, m->val_fraction, m->shuffle,
+                  (unsigned long long)m->seed, m->level);
+    wt_sha256(text.ptr, text.len, sha);
+    memcpy(m->dataset_uuid, sha, 16);
+    wt_buf_free(&text);
+}
+
+void shard_manifest_report(const shard_manifest *m) {
+    for (int split = 0; split < SHARD_SPLITS; split++) {
+        shard_entry t;
+        char label[64];
+        shard_manifest_totals(m, split, &t);
+        snprintf(label, sizeof label, "%s documents", SHARD_SPLIT_NAME[split]);
+        wt_report_count(label, t.docs);
+        snprintf(label, sizeof label, "%s tokens", SHARD_SPLIT_NAME[split]);
+        wt_report_count(label, t.tokens);
+        snprintf(label, sizeof label, "%s bytes", SHARD_SPLIT_NAME[split]);
+        wt_report_count(label, t.bytes);
+    }
+    wt_report_count("shards", m->n);
 }
 
 /* ---- writing ---- */
