@@ -35,7 +35,8 @@ static int byte_encode(void *ctx, int i_thread, wt_str text, uint32_t **tokens, 
     return 0;
 }
 
-static byte_tokenizer narrow = {1}, wide = {270};
+static byte_tokenizer narrow = {1};
+__attribute__((unused)) static byte_tokenizer wide = {270};
 
 static shard_write_options byte_options(byte_tokenizer *t) {
     shard_write_options o = {.encode = byte_encode, .ctx = t, .val_fraction = 0.1,
@@ -93,7 +94,7 @@ static void dataset_write(const char *dir, const char *input, const shard_write_
     wt_paths_free(&inputs);
 }
 
-static shard_set *set_of(const char *dir, const char *split) {
+static inline shard_set *set_of(const char *dir, const char *split) {
     wt_err err = {0};
     shard_set *set = shard_set_open(dir, split, &err);
     if (!set)
@@ -101,7 +102,7 @@ static shard_set *set_of(const char *dir, const char *split) {
     return set;
 }
 
-static uint32_t *set_all(shard_set *set) {
+static inline uint32_t *set_all(shard_set *set) {
     wt_err err = {0};
     uint64_t n = shard_set_tokens(set);
     uint32_t *tokens = wt_xmalloc((n + 1) * 4);
