@@ -109,6 +109,8 @@ int bpe_counter_add(bpe_counter *counter, int i_thread, wt_str document, wt_err 
 /* One word that was seen `count` times, taken as it is. */
 int bpe_counter_add_word(bpe_counter *counter, int i_thread, wt_str word, uint64_t count,
                          wt_err *err);
+/* bpe_cut for the counter's pattern and specials: where a long document may be given in parts. */
+size_t bpe_counter_cut(const bpe_counter *counter, wt_str text);
 /* Brings threads and spilled parts together; no adding after it. Collective under MPI: all ranks'
  * words are summed, and rank 0 has them. */
 int bpe_counter_finish(bpe_counter *counter, wt_err *err);

@@ -47,36 +47,30 @@ ptrdiff_t bpe_encode(bpe_encoder *e, wt_str text, bpe_special special, uint32_t 
     size_t n_ids = 0;
     for (size_t at = 0; at < text.len;) {
         size_t start;
-        ptrdiff_t added = bpe_added_find(e->model, text, at, special, &start);
+        ptrdiff_t added = bpe_added_find(&e->model->added, text, at, special, &start);
         ptrdiff_t n = encode_text(e, (const uint8_t *)text.ptr + at, start - at, ids + n_ids, err);
         if (n < 0)
             return -1;
         n_ids += (size_t)n;
         at = start;
         if (added >= 0) {
-            ids[n_ids++] = e->model->added[added].id;
-            at += e->model->added[added].len;
+            ids[n_ids++] = e->model->added.item[added].id;
+            at += e->model->added.item[added].len;
         }
     }
     return (ptrdiff_t)n_ids;
 }
 
-/* A cut must not fall into an added token, also not into one whose end is yet to come: so only
- * positions added_max before the end are looked at. */
+/* Narrowed in place of a second encoder, part by part. */
+ptrdiff_t bpe_encode_u16(bpe_encoder *e, wt_str text, bpe_special special, uint16_t *ids, wt_err *err) {
+    uint32_t *wide = wt_xmalloc(BPE_ROOM(text.len) * sizeof *wide);
+    ptrdiff_t n = bpe_encode(e, text, special, wide, err);
+    for (ptrdiff_t i = 0; i < n; i++)
+        ids[i] = (uint16_t)wide[i];
+    free(wide);
+    return n;
+}
+
 size_t bpe_cut(const bpe_model *m, wt_str text, bpe_special special) {
-    const uint64_t *first = special == BPE_SPECIAL_ALL ? m->special_first : m->added_first;
-    size_t reach = first[0] | first[1] | first[2] | first[3] ? m->added_max : 0;
-    size_t cut = text.len > reach ? text.len - reach : 0;
-    while ((cut = bpe_split_cut(m->splitter, (const uint8_t *)text.ptr, cut)) != 0) {
-        size_t from = cut > reach ? cut - reach : 0, start;
-        ptrdiff_t added;
-        bool inside = false;
-        while (reach && !inside && (added = bpe_added_find(m, text, from, special, &start)) >= 0 && start < cut) {
-            inside = start + m->added[added].len > cut;
-            from = start + 1;
-        }
-        if (!inside)
-            return cut;
-    }
-    return 0;
+    return bpe_added_cut(&m->added, m->splitter, text, special);
 }

@@ -108,7 +108,7 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
     m->offset = wt_xcalloc((size_t)m->n_ids + 1, sizeof *m->offset);
     m->kind = wt_xcalloc(m->n_ids, 1);
     m->blob = wt_xcalloc(b->blob.len + 16, 1);
-    m->added = wt_xcalloc(b->n_tokens, sizeof *m->added);
+    m->added.item = wt_xcalloc(b->n_tokens, sizeof *m->added.item);
     if (b->blob.len > UINT32_MAX)
         return wt_fail(err, WT_ELIMIT, "its tokens are longer than 4 GiB together");
     uint32_t at = 0, next = 0, last_plain = 0;
@@ -118,7 +118,7 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
             if (!t->added || !same_text(b, t, t - 1))
                 return duplicate_id(b, t - 1, t, err);
             at -= t->len;
-            m->n_added -= t[-1].added > 0;
+            m->added.n -= t[-1].added > 0;
         }
         if (t->len == 0)
             return wt_fail(err, WT_EDATA, "token %u is empty", t->id);
@@ -128,7 +128,7 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
         at += t->len;
         m->kind[t->id] = t->added ? BPE_TOKEN_ADDED : BPE_TOKEN_PLAIN;
         if (t->added)
-            m->added[m->n_added++] = (bpe_added){m->blob + m->offset[t->id], t->len, t->id,
+            m->added.item[m->added.n++] = (bpe_added){m->blob + m->offset[t->id], t->len, t->id,
                                                  t->added == 1};
         else
             last_plain = t->id;
@@ -226,10 +226,10 @@ static void take_fingerprint(bpe_model *m) {
     add_number(d, m->n_merges);
     for (uint32_t k = 0; k < m->n_merges; k++)
         add_number(d, m->merge[k].left), add_number(d, m->merge[k].right);
-    add_number(d, m->n_added);
-    for (size_t i = 0; i < m->n_added; i++) {
-        add_number(d, m->added[i].id), add_number(d, m->added[i].special);
-        add_string(d, (wt_str){m->added[i].text, m->added[i].len});
+    add_number(d, m->added.n);
+    for (size_t i = 0; i < m->added.n; i++) {
+        add_number(d, m->added.item[i].id), add_number(d, m->added.item[i].special);
+        add_string(d, (wt_str){m->added.item[i].text, m->added.item[i].len});
     }
     wt_digest_end(d, m->fingerprint);
     wt_digest_free(d);
@@ -245,17 +245,10 @@ bpe_model *bpe_build_finish(bpe_build *b, bpe_splitter *splitter, wt_err *err) {
         bpe_build_free(b);
         return NULL;
     }
-    for (size_t i = 0; i < m->n_added; i++) {
-        const bpe_added *a = &m->added[i];
-        uint8_t first = (uint8_t)a->text[0];
-        m->special_first[first >> 6] |= UINT64_C(1) << (first & 63);
-        if (!a->special)
-            m->added_first[first >> 6] |= UINT64_C(1) << (first & 63);
-        if (a->len > m->added_max)
-            m->added_max = a->len;
-        if (wt_str_eq((wt_str){a->text, a->len}, WT_STR("<|endoftext|>")))
-            m->end_of_text = a->id;
-    }
+    bpe_added_index(&m->added);
+    for (size_t i = 0; i < m->added.n; i++)
+        if (wt_str_eq((wt_str){m->added.item[i].text, m->added.item[i].len}, WT_STR("<|endoftext|>")))
+            m->end_of_text = m->added.item[i].id;
     take_fingerprint(m);
     bpe_build_free(b);
     return m;
@@ -269,7 +262,7 @@ void bpe_model_free(bpe_model *m) {
     free(m->blob);
     free(m->kind);
     free(m->merge);
-    free(m->added);
+    free(m->added.item);
     free(m->pair_slot);
     free(m->token_slot);
     free(m);
@@ -297,37 +290,10 @@ uint32_t bpe_token_id(const bpe_model *m, wt_str bytes) {
 }
 
 bool bpe_token_is_special(const bpe_model *m, uint32_t id) {
-    for (size_t i = 0; i < m->n_added; i++)
-        if (m->added[i].id == id)
-            return m->added[i].special;
+    for (size_t i = 0; i < m->added.n; i++)
+        if (m->added.item[i].id == id)
+            return m->added.item[i].special;
     return false;
-}
-
-/* ---- added tokens in a text ---- */
-ptrdiff_t bpe_added_find(const bpe_model *m, wt_str text, size_t at, bpe_special special,
-                         size_t *start) {
-    const uint64_t *first = special == BPE_SPECIAL_ALL ? m->special_first : m->added_first;
-    *start = text.len;
-    if (!(first[0] | first[1] | first[2] | first[3]))
-        return -1;
-    for (size_t i = at; i < text.len; i++) {
-        uint8_t c = (uint8_t)text.ptr[i];
-        if (!(first[c >> 6] >> (c & 63) & 1))
-            continue;
-        ptrdiff_t best = -1;
-        for (size_t k = 0; k < m->n_added; k++) {
-            const bpe_added *a = &m->added[k];
-            if ((a->special && special == BPE_SPECIAL_NONE) || a->len > text.len - i ||
-                memcmp(a->text, text.ptr + i, a->len) || (best >= 0 && a->len <= m->added[best].len))
-                continue;
-            best = (ptrdiff_t)k;
-        }
-        if (best >= 0) {
-            *start = i;
-            return best;
-        }
-    }
-    return -1;
 }
 
 int bpe_decode(const bpe_model *m, const uint32_t *ids, size_t n, wt_buf *out, wt_err *err) {

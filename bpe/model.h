@@ -16,6 +16,27 @@ typedef struct {
     bool special;       /* false: an added token that is part of the text proper, always cut out */
 } bpe_added;
 
+/* Strings that are cut out of a text before it is split. */
+typedef struct {
+    bpe_added *item;                /* by id; text is borrowed */
+    size_t n;
+    uint64_t first_plain[4];        /* sets of bytes: those that non-special ones start with */
+    uint64_t first_all[4];          /* ... and that any starts with */
+    uint32_t len_max;
+} bpe_added_set;
+
+void bpe_added_index(bpe_added_set *set);              /* fills first_* and len_max from item */
+static inline bool bpe_added_any(const bpe_added_set *set, bpe_special special) {
+    const uint64_t *f = special == BPE_SPECIAL_ALL ? set->first_all : set->first_plain;
+    return f[0] | f[1] | f[2] | f[3];
+}
+/* The next one in text[at, n): its position in *start, its index; -1 with *start = n. */
+ptrdiff_t bpe_added_find(const bpe_added_set *set, wt_str text, size_t at, bpe_special special,
+                         size_t *start);
+/* bpe_cut for a splitter and a set. */
+size_t bpe_added_cut(const bpe_added_set *set, const bpe_splitter *splitter, wt_str text,
+                     bpe_special special);
+
 enum { BPE_TOKEN_NONE, BPE_TOKEN_PLAIN, BPE_TOKEN_ADDED };
 
 struct bpe_model {
@@ -26,17 +47,13 @@ struct bpe_model {
     uint8_t *kind;
     bpe_merge *merge;               /* in order of rank */
     uint32_t n_merges;
-    bpe_added *added;               /* by id */
-    size_t n_added;
+    bpe_added_set added;
     uint32_t end_of_text;
     uint32_t byte_id[256];
     bool whole_first;               /* a pretoken that is a token is that token, merged or not */
     struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* open addressing */
     uint32_t pair_mask;
     uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
-    uint64_t added_first[4];        /* bytes an added token may start with, one set each of: */
-    uint64_t special_first[4];      /* non-special only; all */
-    uint32_t added_max;             /* longest added token, bytes */
     uint8_t fingerprint[32];
 };
 
@@ -77,10 +94,6 @@ static inline bool bpe_pair_find(const bpe_model *m, uint32_t left, uint32_t rig
 
 /* One pretoken by its merges alone; ids has room for n. Returns how many. */
 size_t bpe_merge_piece(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids);
-
-/* The next added token in text[at, n): its position in *start, its index, or -1 with *start = n. */
-ptrdiff_t bpe_added_find(const bpe_model *m, wt_str text, size_t at, bpe_special special,
-                         size_t *start);
 
 /* GPT-2's printable stand-ins for bytes: rank of byte b in the vocabulary, code point, and back. */
 extern const uint8_t BPE_BYTE_RANK[256];

@@ -57,9 +57,9 @@ static void add_pretokenizer(wt_buf *out, const bpe_model *m) {
 
 static void write_tokenizer_json(wt_buf *out, const bpe_model *m) {
     wt_buf_printf(out, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[");
-    for (size_t i = 0; i < m->n_added; i++) {
-        wt_buf_printf(out, "%s{\"id\":%u,", i ? "," : "", m->added[i].id);
-        add_added_fields(out, &m->added[i]);
+    for (size_t i = 0; i < m->added.n; i++) {
+        wt_buf_printf(out, "%s{\"id\":%u,", i ? "," : "", m->added.item[i].id);
+        add_added_fields(out, &m->added.item[i]);
         wt_buf_add_char(out, '}');
     }
     wt_buf_printf(out, "],\"normalizer\":null,\"pre_tokenizer\":");
@@ -126,9 +126,9 @@ static void write_tiktoken(wt_buf *out, const bpe_model *m) {
 static void write_config(wt_buf *out, const bpe_model *m) {
     wt_buf_printf(out, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"model_max_length\":1024,"
                        "\"clean_up_tokenization_spaces\":false,\"added_tokens_decoder\":{");
-    for (size_t i = 0; i < m->n_added; i++) {
-        wt_buf_printf(out, "%s\"%u\":{", i ? "," : "", m->added[i].id);
-        add_added_fields(out, &m->added[i]);
+    for (size_t i = 0; i < m->added.n; i++) {
+        wt_buf_printf(out, "%s\"%u\":{", i ? "," : "", m->added.item[i].id);
+        add_added_fields(out, &m->added.item[i]);
         wt_buf_add_char(out, '}');
     }
     wt_buf_add_char(out, '}');
