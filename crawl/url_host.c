@@ -148,6 +148,11 @@ static int punycode(const uint32_t *cp, int n, char *out, int room) {
     return len;
 }
 
+/* The symbols people register: letters beside them, arrows, dingbats, emoji. */
+static bool is_symbol(uint32_t cp) {
+    return (cp >= 0x2100 && cp <= 0x2BFF) || (cp >= 0x1F000 && cp <= 0x1FAFF) || cp == 0xA9 || cp == 0xAE;
+}
+
 /* Names with symbols: lower case and punycode, label by label. Returns the length or 0. */
 static int encode_symbols(const char *name, int n, char *out) {
     const char *end = name + n;
@@ -162,6 +167,8 @@ static int encode_symbols(const char *name, int n, char *out) {
             p += step;
             cp[k] = wt_uc_lower(cp[k]);
             ascii = ascii && cp[k] < 128;
+            if (cp[k] == 0xFE0F) k--;                   /* asks for a coloured picture: ignored */
+            else if (cp[k] >= 128 && !is_symbol(cp[k]) && !wt_uc_is_letter(cp[k])) return 0;
         }
         if (len + LABEL_MAX_BYTES + 2 > NAME_MAX_BYTES) return 0;
         if (ascii) {

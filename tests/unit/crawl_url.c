@@ -104,6 +104,7 @@ static void hosts(void **state) {
         {"http://\xf0\x9f\x92\xa9.la/", "http://xn--ls8h.la/"},
         {"http://\xe2\x98\x83.net/", "http://xn--n3h.net/"},
         {"http://i\xe2\x9d\xa4.ws/", "http://xn--i-7iq.ws/"},
+        {"http://I\xe2\x9d\xa4\xef\xb8\x8f.ws/", "http://xn--i-7iq.ws/"},
         {"http://127.1/", "http://127.0.0.1/"},
         {"http://2130706433/", "http://127.0.0.1/"},
         {"http://0x7f.1/", "http://127.0.0.1/"},
@@ -132,7 +133,7 @@ static void faults(void **state) {
         {"http://0xffffffffff/", CRAWL_URL_HOST}, {"http://1.2.3.08/", CRAWL_URL_HOST},
         {"http://a.b.0x/", CRAWL_URL_HOST}, {"http://[::1/", CRAWL_URL_HOST},
         {"http://[1::2::3]/", CRAWL_URL_HOST}, {"http://[fe80::1%eth0]/", CRAWL_URL_HOST},
-        {"http://user@/", CRAWL_URL_HOST}, {"http://\xc2\xad/", CRAWL_URL_HOST},
+        {"http://e\xef\xbf\xbd" "x.com/", CRAWL_URL_HOST}, {"http://user@/", CRAWL_URL_HOST}, {"http://\xc2\xad/", CRAWL_URL_HOST},
         {"http://a.com:65536/", CRAWL_URL_PORT}, {"http://a.com:x/", CRAWL_URL_PORT},
         {"http://a.com:-1/", CRAWL_URL_PORT},
     };
