@@ -1,0 +1,73 @@
+/* content.c - which blocks are the page's text: cut, describe, score twice, choose.
+ * The choice: keep the blocks above the threshold with the highest expected F1. For chances p and
+ * lengths L that is 2 sum_kept(p L) / (sum_kept(L) + sum_all(p L)), and the best set is always the
+ * likeliest blocks down to some chance, so one sort finds it. */
+#include "extract/content.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void content_init(content *c, const content_model *model) {
+    memset(c, 0, sizeof *c);
+    c->model = model;
+}
+
+void content_free(content *c) {
+    wt_buf_free(&c->text);
+    free(c->block);
+    free(c->element);
+    free(c->row);
+    free(c->kind_slot);
+    free(c->chance);
+    memset(c, 0, sizeof *c);
+}
+
+static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+static int cmp_chance(const void *a, const void *b) {
+    const content_block *x = *(content_block *const *)a, *y = *(content_block *const *)b;
+    if (x->chance != y->chance) return x->chance < y->chance ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+void content_choose(content *c) {
+    if (c->n_blocks == 0) return;
+    content_block **order = wt_xmalloc(c->n_blocks * sizeof *order);
+    double expected = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        order[i] = &c->block[i];
+        expected += (double)c->block[i].chance * c->block[i].len;
+    }
+    qsort(order, c->n_blocks, sizeof *order, cmp_chance);
+    double hit = 0, len = 0, best = 0;
+    size_t n_best = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        hit += (double)order[i]->chance * order[i]->len;
+        len += order[i]->len;
+        double f1 = 2 * hit / (len + expected + 1e-9);
+        if (f1 >= best) best = f1, n_best = i + 1;
+    }
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        order[i]->keep = i < n_best;
+        order[i]->why = i < n_best ? "likely content" : "likely boilerplate";
+    }
+    free(order);
+}
+
+void content_find(content *c, const html_tree *t, const page_meta *meta) {
+    content_cut(c, t, meta);
+    content_fill_features(c);
+    WT_GROW(c->chance, c->chances_cap, c->n_blocks + 1);
+    for (int round = 0; round < 2; round++) {
+        bool has_round = c->model->round[round].n_trees > 0;
+        if (round == 1 && (has_round || c->want_round2)) content_fill_round2(c);
+        if (round == 1 && !has_round) break;
+        model_score(&c->model->round[round], c->row, c->n_blocks, N_FEATURES2, c->chance);
+        for (size_t i = 0; i < c->n_blocks; i++) {
+            c->block[i].score = c->chance[i];
+            c->chance[i] = sigmoid(c->chance[i]);
+            c->block[i].chance = c->chance[i];
+        }
+    }
+    content_choose(c);
+}

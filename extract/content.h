@@ -1,0 +1,96 @@
+/* content.h - the main text of a page. The page is cut into blocks (runs of text with no block
+ * element's border inside); each gets one row of features, among them where the classic
+ * heuristics would look (the densest container, semantic elements, repeated siblings, JSON-LD's
+ * own copy); two rounds of boosted trees give its chance to be content, the second seeing the
+ * first's opinion of its surroundings; the set kept is the one with the best expected F1. */
+#ifndef WT_EXTRACT_CONTENT_H
+#define WT_EXTRACT_CONTENT_H
+
+#include "extract/meta.h"
+#include "extract/model.h"
+#include "extract/tree.h"
+
+typedef enum {
+#define FEATURE(name) F_##name,
+#include "extract/features.def"
+#undef FEATURE
+    N_FEATURES,
+    /* round 2 sees these behind the others */
+    F2_own = N_FEATURES, F2_prev, F2_next, F2_prev2, F2_next2, F2_window3, F2_window8,
+    F2_up1, F2_up2, F2_up3, F2_kind, F2_kind_up1, F2_page_mean, F2_page_kept, F2_rank, F2_before,
+    F2_after, F2_run, N_FEATURES2
+} content_feature;
+
+enum {                      /* what a block stands in */
+    IN_LINK = 1, IN_LI = 2, IN_CELL = 4, IN_TH = 8, IN_PRE = 16, IN_QUOTE = 32, IN_CAPTION = 64,
+    IN_FORM = 128, IN_LABEL = 256, IN_BUTTON = 512, IN_NAV = 1 << 10, IN_HEADER = 1 << 11,
+    IN_FOOTER = 1 << 12, IN_ASIDE = 1 << 13, IN_ARTICLE = 1 << 14, IN_MAIN = 1 << 15,
+    IN_BODY_PROP = 1 << 16, IN_HIDDEN = 1 << 17, IN_DL = 1 << 18, IN_TIME = 1 << 19,
+    IN_ADDRESS = 1 << 20, IN_BOLD = 1 << 21, IN_P = 1 << 22, IN_CODE = 1 << 23, IN_COMMENT = 1 << 24
+};
+
+typedef struct {
+    uint32_t text, text_len;        /* in content.text: folded white space, '\n' for <br> */
+    uint32_t element;               /* the block element it belongs to */
+    uint32_t first, last;           /* its first and last text node */
+    uint32_t row, cell, item;       /* nearest tr, td/th and li (or dt, dd) above; 0 none */
+    uint32_t flags;                 /* IN_... */
+    uint32_t len, words, link_len, bold_len, n_links, commas, ends, digits, uppers, cjk, odd, breaks;
+    uint8_t heading;                /* 1..6, or 0 */
+    bool starts_upper, ends_sentence, keep;
+    uint32_t text_hash;
+    float word_sum, word_first;
+    float score, chance;            /* log-odds of the last round; probability */
+    const char *why;                /* which step decided, for `explain` */
+} content_block;
+
+typedef struct {                    /* one a node; only elements' are filled */
+    uint32_t len, link_len, good_len, n_blocks;
+    uint32_t first_block, end_block;
+    uint32_t up;                    /* nearest ancestor with more text */
+    uint32_t flags, kind;
+    float own, path, path_min, path_max;
+    uint16_t depth;
+    uint8_t list_depth, table_depth, article_depth;
+    float top_score;
+} content_element;
+
+typedef struct {
+    const content_model *model;
+    const html_tree *tree;
+    const page_meta *meta;
+    wt_buf text;
+    content_block *block;
+    size_t n_blocks, blocks_cap;
+    content_element *element;       /* by node number */
+    size_t elements_cap;
+    float *row;                     /* n_blocks rows of N_FEATURES2 */
+    size_t rows_cap;
+    uint32_t *kind_slot;            /* hash table: kind, count */
+    size_t kinds_cap;
+    uint32_t kinds_mask;
+    float *chance;
+    size_t chances_cap;
+    bool with_noscript;
+    bool want_round2;               /* fill round 2's columns though the model has no such round */
+} content;
+
+void content_init(content *c, const content_model *model);
+void content_free(content *c);
+
+/* Cuts into blocks, scores, marks block.keep. */
+void content_find(content *c, const html_tree *t, const page_meta *meta);
+/* The steps of content_find, for training and `explain`. */
+void content_cut(content *c, const html_tree *t, const page_meta *meta);
+void content_fill_features(content *c);
+void content_fill_round2(content *c);
+void content_choose(content *c);
+
+extern const char *const content_feature_names[];
+/* Calls token(ctx, hash, text) for each class, id, role and tag token of one element. */
+void content_path_tokens(const html_tree *t, uint32_t element,
+                         void (*token)(void *ctx, uint32_t hash, wt_str text), void *ctx);
+/* The same for the words of a text. */
+void content_word_tokens(wt_str text, void (*token)(void *ctx, uint32_t hash, wt_str text), void *ctx);
+
+#endif

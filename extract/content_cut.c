@@ -1,0 +1,509 @@
+/* content_cut.c - a page becomes blocks: one walk over the tree, counting as it goes. A block ends
+ * where a block element begins or ends, and at two <br> in a row (how old pages write paragraphs).
+ * What never is text (scripts, forms' choices, embedded media) is passed over; hidden elements are
+ * kept with a mark, for pages hide their text until a script shows it. */
+#include <stdlib.h>
+
+#include "common/hash.h"
+#include "extract/content.h"
+
+typedef struct {
+    content *c;
+    content_block *open;            /* NULL: none */
+    uint32_t link_depth, bold_depth, pre_depth, code_depth;
+    bool space;                     /* white space waits for the next letter */
+    int breaks;                     /* <br> waiting */
+} cutter;
+
+/* ---- class names and words ---- */
+static bool is_word_byte(unsigned char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch >= 0x80;
+}
+
+/* Splits "postBody entry-content2" into post, body, postbody; entry, content, entrycontent. */
+static void tokens_of_name(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) {
+    size_t i = 0;
+    while (i < s.len) {
+        while (i < s.len && !is_word_byte((unsigned char)s.ptr[i])) {
+            i++;
+        }
+        uint32_t whole = MODEL_HASH_SEED;
+        int parts = 0;
+        size_t start_whole = i;
+        while (i < s.len && (unsigned char)s.ptr[i] > ' ') {
+            size_t start = i;
+            uint32_t h = MODEL_HASH_SEED;
+            while (i < s.len && is_word_byte((unsigned char)s.ptr[i])) {
+                unsigned char ch = (unsigned char)s.ptr[i];
+                bool upper = ch >= 'A' && ch <= 'Z';
+                if (upper && i > start && s.ptr[i - 1] >= 'a' && s.ptr[i - 1] <= 'z') break;
+                h = model_hash_add(h, upper ? ch | 32 : ch);
+                whole = model_hash_add(whole, upper ? ch | 32 : ch);
+                i++;
+            }
+            if (i > start) {
+                parts++;
+                if (i - start > 1) token(ctx, model_hash_end(h), (wt_str){s.ptr + start, i - start});
+            }
+            while (i < s.len && (unsigned char)s.ptr[i] > ' ' && !is_word_byte((unsigned char)s.ptr[i])) i++;
+        }
+        if (parts > 1) token(ctx, model_hash_end(whole), (wt_str){s.ptr + start_whole, i - start_whole});
+    }
+}
+
+static uint32_t tag_hash(uint16_t tag) { return model_hash_end(MODEL_HASH_SEED ^ 0x7461u ^ (uint32_t)tag << 16); }
+
+void content_path_tokens(const html_tree *t, uint32_t n,
+                         void (*token)(void *, uint32_t, wt_str), void *ctx) {
+    const html_node *e = &t->node[n];
+    token(ctx, tag_hash(e->tag), wt_str_of(html_tag_name(e->tag)));
+    for (uint32_t i = 0; i < e->n_attrs; i++) {
+        const html_attr *a = &t->attr[e->off + i];
+        if (a->id != HTML_ATTR_class && a->id != HTML_ATTR_id && a->id != HTML_ATTR_role &&
+            a->id != HTML_ATTR_itemprop) continue;
+        wt_str value = {t->bytes.ptr + a->value, a->value_len < 256 ? a->value_len : 256};
+        tokens_of_name(value, token, ctx);
+    }
+}
+
+/* The bytes of the character at p that belong to a word; 0 where it is none. Letters only: digits,
+ * punctuation of all scripts and ideographs part words. */
+static size_t word_char(const unsigned char *p, size_t left) {
+    unsigned char ch = *p;
+    if (ch < 0x80) return (ch | 32) >= 'a' && (ch | 32) <= 'z';
+    if (ch < 0xc3) return 0;
+    if (ch < 0xe0) return left > 1 ? 2 : 0;
+    if (ch == 0xe0 || ch == 0xe1 || (ch >= 0xea && ch <= 0xed)) return left > 2 ? 3 : 0;
+    return 0;
+}
+
+void content_word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) {
+    const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
+    while (p < end) {
+        size_t n = word_char(p, (size_t)(end - p));
+        if (n == 0) {
+            p++;
+            continue;
+        }
+        const unsigned char *start = p;
+        uint32_t h = MODEL_HASH_SEED;
+        while (p < end && (n = word_char(p, (size_t)(end - p)))) {
+            if (n == 1) h = model_hash_add(h, *p++ | 32);
+            else
+                while (n--) h = model_hash_add(h, *p++);
+        }
+        token(ctx, model_hash_end(h), (wt_str){(const char *)start, (size_t)(p - start)});
+    }
+}
+
+struct weigher {
+    const model_weights *w;
+    float sum, first;
+    uint32_t n;
+};
+static void weigh_token(void *ctx, uint32_t hash, wt_str text) {
+    struct weigher *x = ctx;
+    x->sum += model_weight(x->w, hash);
+    if (++x->n == 3) x->first = x->sum;
+}
+
+/* ---- elements ---- */
+static bool is_skipped(const content *c, const html_node *e) {
+    switch (e->tag) {
+    case HTML_TAG_script: case HTML_TAG_style: case HTML_TAG_template: case HTML_TAG_svg:
+    case HTML_TAG_head: case HTML_TAG_iframe: case HTML_TAG_select: case HTML_TAG_textarea:
+    case HTML_TAG_audio: case HTML_TAG_video: case HTML_TAG_canvas: case HTML_TAG_noframes:
+    case HTML_TAG_noembed: case HTML_TAG_rp: case HTML_TAG_option: case HTML_TAG_frameset:
+    case HTML_TAG_applet: case HTML_TAG_progress: case HTML_TAG_meter:
+        return true;
+    case HTML_TAG_noscript:
+        return !c->with_noscript;
+    default:
+        return e->ns == HTML_NS_SVG;
+    }
+}
+
+static uint32_t flags_of_tag(uint16_t tag) {
+    switch (tag) {
+    case HTML_TAG_a: return IN_LINK;
+    case HTML_TAG_li: return IN_LI;
+    case HTML_TAG_td: return IN_CELL;
+    case HTML_TAG_th: return IN_CELL | IN_TH;
+    case HTML_TAG_pre: case HTML_TAG_listing: case HTML_TAG_xmp: case HTML_TAG_plaintext: return IN_PRE;
+    case HTML_TAG_code: case HTML_TAG_samp: case HTML_TAG_kbd: case HTML_TAG_tt: return IN_CODE;
+    case HTML_TAG_blockquote: return IN_QUOTE;
+    case HTML_TAG_figcaption: case HTML_TAG_caption: return IN_CAPTION;
+    case HTML_TAG_form: return IN_FORM;
+    case HTML_TAG_label: return IN_LABEL;
+    case HTML_TAG_button: return IN_BUTTON;
+    case HTML_TAG_nav: return IN_NAV;
+    case HTML_TAG_header: return IN_HEADER;
+    case HTML_TAG_footer: return IN_FOOTER;
+    case HTML_TAG_aside: return IN_ASIDE;
+    case HTML_TAG_article: return IN_ARTICLE;
+    case HTML_TAG_main: return IN_MAIN;
+    case HTML_TAG_dl: return IN_DL;
+    case HTML_TAG_time: return IN_TIME;
+    case HTML_TAG_address: return IN_ADDRESS;
+    case HTML_TAG_b: case HTML_TAG_strong: return IN_BOLD;
+    case HTML_TAG_p: return IN_P;
+    default: return 0;
+    }
+}
+
+static bool contains_nocase(wt_str s, const char *lower) {
+    size_t n = strlen(lower);
+    for (size_t i = 0; i + n <= s.len; i++) {
+        size_t k = 0;
+        while (k < n && (s.ptr[i + k] | 32) == lower[k]) k++;
+        if (k == n) return true;
+    }
+    return false;
+}
+
+static bool is_hidden_style(wt_str s) {
+    const char *colon = s.ptr;
+    while ((colon = memchr(colon, ':', (size_t)(s.ptr + s.len - colon)))) {
+        size_t before = (size_t)(colon - s.ptr);
+        colon++;
+        wt_str value = {colon, (size_t)(s.ptr + s.len - colon)};
+        while (value.len && *value.ptr == ' ') value.ptr++, value.len--;
+        wt_str name = wt_str_trim((wt_str){s.ptr, before});
+        if (name.len >= 7 && wt_str_eq_nocase((wt_str){name.ptr + name.len - 7, 7}, WT_STR("display")) &&
+            value.len >= 4 && wt_str_eq_nocase((wt_str){value.ptr, 4}, WT_STR("none"))) return true;
+        if (name.len >= 10 && wt_str_eq_nocase((wt_str){name.ptr + name.len - 10, 10}, WT_STR("visibility")) &&
+            value.len >= 6 && wt_str_eq_nocase((wt_str){value.ptr, 6}, WT_STR("hidden"))) return true;
+    }
+    return false;
+}
+
+static uint32_t flags_of_attrs(const html_tree *t, const html_node *e) {
+    uint32_t flags = 0;
+    for (uint32_t i = 0; i < e->n_attrs; i++) {
+        const html_attr *a = &t->attr[e->off + i];
+        wt_str v = {t->bytes.ptr + a->value, a->value_len};
+        switch (a->id) {
+        case HTML_ATTR_hidden: flags |= IN_HIDDEN; break;
+        case HTML_ATTR_aria_hidden: flags |= wt_str_eq_nocase(v, WT_STR("true")) ? IN_HIDDEN : 0; break;
+        case HTML_ATTR_style: flags |= v.len && is_hidden_style(v) ? IN_HIDDEN : 0; break;
+        case HTML_ATTR_itemprop:
+            flags |= contains_nocase(v, "articlebody") ? IN_BODY_PROP : 0;
+            flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            break;
+        case HTML_ATTR_role:
+            if (wt_str_eq_nocase(v, WT_STR("main"))) flags |= IN_MAIN;
+            else if (wt_str_eq_nocase(v, WT_STR("navigation"))) flags |= IN_NAV;
+            else if (wt_str_eq_nocase(v, WT_STR("banner"))) flags |= IN_HEADER;
+            else if (wt_str_eq_nocase(v, WT_STR("contentinfo"))) flags |= IN_FOOTER;
+            else if (wt_str_eq_nocase(v, WT_STR("complementary"))) flags |= IN_ASIDE;
+            else if (wt_str_eq_nocase(v, WT_STR("article"))) flags |= IN_ARTICLE;
+            break;
+        case HTML_ATTR_class:
+        case HTML_ATTR_id:
+            flags |= a->value_len < 200 && contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            break;
+        default: break;
+        }
+    }
+    return flags;
+}
+
+/* Which elements are of one kind: same tag, same class words (numbers in them do not count). */
+static uint32_t kind_of(const html_tree *t, uint32_t n) {
+    const html_node *e = &t->node[n];
+    uint32_t h = MODEL_HASH_SEED ^ (uint32_t)e->tag * 0x9e3779b1u;
+    wt_str v = html_attr_get(t, n, HTML_ATTR_class);
+    for (size_t i = 0; i < v.len && i < 128; i++)
+        if (v.ptr[i] < '0' || v.ptr[i] > '9') h = model_hash_add(h, (unsigned char)v.ptr[i]);
+    return model_hash_end(h);
+}
+
+static uint32_t *kind_count(content *c, uint32_t kind) {
+    for (uint32_t i = kind & c->kinds_mask;; i = (i + 1) & c->kinds_mask) {
+        uint32_t *slot = c->kind_slot + 2 * (size_t)i;
+        if (slot[0] == kind) return slot + 1;
+        if (slot[0] == 0) {
+            slot[0] = kind;
+            return slot + 1;
+        }
+    }
+}
+
+static void enter_element(cutter *k, uint32_t n) {
+    content *c = k->c;
+    const html_tree *t = c->tree;
+    const html_node *e = &t->node[n];
+    content_element *x = &c->element[n], *p = &c->element[e->parent];
+    struct weigher w = {&c->model->path, 0};
+    if (e->n_attrs) content_path_tokens(t, n, weigh_token, &w);
+    else w.sum = model_weight(w.w, tag_hash(e->tag));
+    *x = (content_element){.flags = (p->flags & ~(uint32_t)IN_P) | flags_of_tag(e->tag) | flags_of_attrs(t, e)};
+    if (e->tag != HTML_TAG_p && !(html_tag_flags[e->tag] & HTML_F_BLOCK)) x->flags |= p->flags & IN_P;
+    x->own = w.sum;
+    x->path = p->path + w.sum;
+    x->path_min = w.sum < p->path_min ? w.sum : p->path_min;
+    x->path_max = w.sum > p->path_max ? w.sum : p->path_max;
+    x->depth = (uint16_t)(p->depth + 1);
+    x->list_depth = (uint8_t)(p->list_depth + (e->tag == HTML_TAG_ul || e->tag == HTML_TAG_ol));
+    x->table_depth = (uint8_t)(p->table_depth + (e->tag == HTML_TAG_table));
+    x->article_depth = (uint8_t)(p->article_depth + (e->tag == HTML_TAG_article));
+    x->first_block = (uint32_t)c->n_blocks;
+    x->kind = kind_of(t, n);
+    ++*kind_count(c, x->kind);
+    k->link_depth += e->tag == HTML_TAG_a;
+    k->bold_depth += e->tag == HTML_TAG_b || e->tag == HTML_TAG_strong;
+    k->pre_depth += (flags_of_tag(e->tag) & IN_PRE) != 0;
+    k->code_depth += (flags_of_tag(e->tag) & IN_CODE) != 0;
+    if (e->tag == HTML_TAG_a && k->open) k->open->n_links++;
+}
+
+static void leave_element(cutter *k, uint32_t n) {
+    content *c = k->c;
+    uint16_t tag = c->tree->node[n].tag;
+    k->link_depth -= tag == HTML_TAG_a;
+    k->bold_depth -= tag == HTML_TAG_b || tag == HTML_TAG_strong;
+    k->pre_depth -= (flags_of_tag(tag) & IN_PRE) != 0;
+    k->code_depth -= (flags_of_tag(tag) & IN_CODE) != 0;
+    c->element[n].end_block = (uint32_t)c->n_blocks;
+}
+
+/* ---- text ---- */
+static void block_close(cutter *k) {
+    content *c = k->c;
+    content_block *b = k->open;
+    k->space = false;
+    k->breaks = 0;
+    if (!b) return;
+    k->open = NULL;
+    while (c->text.len > b->text && (c->text.ptr[c->text.len - 1] == '\n' || c->text.ptr[c->text.len - 1] == ' '))
+        c->text.len--;
+    b->text_len = (uint32_t)(c->text.len - b->text);
+    if (b->text_len == 0) return;
+    wt_buf_add_char(&c->text, '\n');
+    struct weigher w = {&c->model->word, 0, 0, 0};
+    content_word_tokens((wt_str){c->text.ptr + b->text, b->text_len}, weigh_token, &w);
+    b->word_sum = w.sum;
+    b->word_first = w.n < 3 ? w.sum : w.first;
+    b->words = w.n + b->cjk / 2;
+    const char *s = c->text.ptr + b->text;
+    size_t n = b->text_len;
+    while (n && strchr("\"')]", s[n - 1])) n--;
+    unsigned char last = n ? (unsigned char)s[n - 1] : 0;
+    b->ends_sentence = last == '.' || last == '!' || last == '?' || last == ':' || last == ';' ||
+                       (n >= 3 && (memcmp(s + n - 3, "\xe2\x80\x9d", 3) == 0 || memcmp(s + n - 3, "\xe3\x80\x82", 3) == 0 ||
+                                   memcmp(s + n - 3, "\xe2\x80\xa6", 3) == 0 || memcmp(s + n - 3, "\xef\xbc\x81", 3) == 0 ||
+                                   memcmp(s + n - 3, "\xef\xbc\x9f", 3) == 0));
+    b->starts_upper = *s >= 'A' && *s <= 'Z';
+    b->text_hash = (uint32_t)wt_hash64(s, b->text_len, 0);
+    for (uint32_t e = b->element; e; e = c->tree->node[e].parent) {
+        content_element *x = &c->element[e];
+        x->len += b->len;
+        x->link_len += b->link_len;
+        x->n_blocks++;
+        if (b->len >= 80 && b->link_len * 4 < b->len) x->good_len += b->len;
+    }
+    c->n_blocks++;
+}
+
+static void block_open(cutter *k, uint32_t text_node) {
+    content *c = k->c;
+    const html_tree *t = c->tree;
+    WT_GROW(c->block, c->blocks_cap, c->n_blocks + 1 < 256 ? 256 : c->n_blocks + 1);
+    content_block *b = k->open = &c->block[c->n_blocks];
+    *b = (content_block){.text = (uint32_t)c->text.len, .first = text_node, .last = text_node};
+    uint32_t e = t->node[text_node].parent;
+    b->flags = c->element[e].flags;
+    while (e && !(html_tag_flags[t->node[e].tag] & HTML_F_BLOCK)) e = t->node[e].parent;
+    b->element = e;
+    for (uint32_t a = e; a; a = t->node[a].parent) {
+        uint16_t tag = t->node[a].tag;
+        if (!b->item && (tag == HTML_TAG_li || tag == HTML_TAG_dt || tag == HTML_TAG_dd)) b->item = a;
+        if (!b->cell && (tag == HTML_TAG_td || tag == HTML_TAG_th)) b->cell = a;
+        if (!b->row && tag == HTML_TAG_tr) b->row = a;
+        if (!b->heading && tag >= HTML_TAG_h1 && tag <= HTML_TAG_h6) b->heading = (uint8_t)(tag - HTML_TAG_h1 + 1);
+    }
+    b->n_links = k->link_depth > 0;
+}
+
+/* Invisible characters that pages sprinkle: soft hyphen, zero-width space and joiners, byte order
+ * mark, private-use icons. Returns their length at p, or 0. */
+static size_t invisible(const unsigned char *p, size_t n) {
+    if (p[0] == 0xc2 && n > 1 && p[1] == 0xad) return 2;
+    if (n < 3) return 0;
+    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8b || p[2] == 0x8e || p[2] == 0x8f)) return 3;
+    if (p[0] == 0xe2 && p[1] == 0x81 && p[2] == 0xa0) return 3;
+    if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) return 3;
+    if (p[0] == 0xee || (p[0] == 0xef && p[1] < 0xa4)) return 3;
+    return 0;
+}
+
+/* One character of visible text. */
+static void count_char(cutter *k, const unsigned char *p, size_t n) {
+    content_block *b = k->open;
+    unsigned char ch = *p;
+    uint32_t weight = 1;
+    if (ch < 0x80) {
+        b->uppers += ch >= 'A' && ch <= 'Z';
+        b->digits += ch >= '0' && ch <= '9';
+        b->commas += ch == ',';
+        b->ends += ch == '.' || ch == '!' || ch == '?';
+        b->odd += ch == '|' || ch == '>' || ch == '<' || ch == '/' || ch == '#' || ch == '@' || ch == '+' || ch == '*';
+    } else if (n == 3 && ch >= 0xe3 && ch <= 0xe9) {
+        if (ch == 0xe3 && p[1] == 0x80) {
+            b->commas += p[2] == 0x81;
+            b->ends += p[2] == 0x82;
+        } else {
+            weight = 2;             /* an ideograph says as much as two letters at least */
+            b->cjk++;
+        }
+    } else if (n == 3 && ch == 0xef && p[1] == 0xbc) {
+        b->commas += p[2] == 0x8c;
+        b->ends += p[2] == 0x81 || p[2] == 0x9f;
+    } else if (n == 3 && ch == 0xe2 && (p[1] == 0x80 || p[1] >= 0x86)) {
+        b->odd += p[1] != 0x80 || p[2] == 0xa2 || p[2] == 0xba;
+    } else if (n == 2 && ch == 0xc2) {
+        b->odd += p[1] == 0xa9 || p[1] == 0xbb || p[1] == 0xab || p[1] == 0xb7;
+    }
+    b->len += weight;
+    if (k->link_depth) b->link_len += weight;
+    if (k->bold_depth) b->bold_len += weight;
+}
+
+static size_t char_len(unsigned char c) { return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
+
+static void put_waiting(cutter *k) {
+    wt_buf *text = &k->c->text;
+    if (text->len > k->open->text) {
+        if (k->breaks) wt_buf_add_char(text, '\n'), k->open->breaks++;
+        else if (k->space) wt_buf_add_char(text, ' ');
+    }
+    k->breaks = 0;
+    k->space = false;
+}
+
+/* Pre-formatted text keeps its lines and indentation. */
+static void add_pre(cutter *k, uint32_t n) {
+    wt_str s = html_text_of(k->c->tree, n);
+    const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
+    wt_buf *text = &k->c->text;
+    if (!k->open) {
+        while (p < end && (*p == '\n' || *p == '\r')) p++;
+        if (p == end) return;
+        block_open(k, n);
+    }
+    k->open->last = n;
+    for (; k->breaks > 0; k->breaks--) wt_buf_add_char(text, '\n');
+    k->space = false;
+    wt_buf_reserve(text, (size_t)(end - p));
+    while (p < end) {
+        size_t len = char_len(*p);
+        if (len > (size_t)(end - p)) break;
+        if (*p <= ' ') {
+            if (*p == '\n') k->open->breaks++;
+            wt_buf_add_char(text, *p == '\n' || *p == '\t' ? (char)*p : ' ');
+        } else {
+            wt_buf_add(text, p, len);
+            count_char(k, p, len);
+        }
+        p += len;
+    }
+}
+
+static void add_text(cutter *k, uint32_t n) {
+    if (k->pre_depth) {
+        add_pre(k, n);
+        return;
+    }
+    wt_str s = html_text_of(k->c->tree, n);
+    const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
+    wt_buf *text = &k->c->text;
+    while (p < end) {
+        size_t left = (size_t)(end - p);
+        if (*p <= ' ') {
+            k->space = true;
+            p++;
+            continue;
+        }
+        if (*p == 0xc2 && left > 1 && p[1] == 0xa0) {
+            k->space = true;
+            p += 2;
+            continue;
+        }
+        size_t skip = *p >= 0xc2 ? invisible(p, left) : 0;
+        if (skip) {
+            p += skip;
+            continue;
+        }
+        size_t len = char_len(*p);
+        if (len > left) break;
+        if (!k->open) block_open(k, n);
+        if (k->space || k->breaks) put_waiting(k);
+        k->open->last = n;
+        if (text->cap < text->len + left + 8) wt_buf_reserve(text, left + 8);
+        for (size_t i = 0; i < len; i++) text->ptr[text->len++] = (char)p[i];
+        count_char(k, p, len);
+        p += len;
+    }
+}
+
+static void line_break(cutter *k) {
+    k->breaks++;
+    if (k->pre_depth) {
+        k->breaks = 0;
+        if (k->open) wt_buf_add_char(&k->c->text, '\n');
+    } else if (k->breaks >= 2) block_close(k);
+}
+
+/* ---- the walk ---- */
+static void cut_walk(content *c) {
+    const html_tree *t = c->tree;
+    cutter k = {.c = c};
+    c->element[0] = (content_element){0};
+    uint32_t n = t->node[0].first;
+    while (n) {
+        const html_node *e = &t->node[n];
+        bool down = false;
+        if (e->tag == HTML_TEXT) add_text(&k, n);
+        else if (e->tag == HTML_TAG_br) line_break(&k);
+        else if (e->tag < HTML_N_TAGS && !is_skipped(c, e)) {
+            if (html_tag_flags[e->tag] & HTML_F_BLOCK) block_close(&k);
+            enter_element(&k, n);
+            down = e->first != 0;
+            if (!down) leave_element(&k, n);
+        } else if (e->tag < HTML_N_TAGS) {
+            c->element[n] = (content_element){.first_block = (uint32_t)c->n_blocks, .end_block = (uint32_t)c->n_blocks};
+            k.space = k.space || (e->tag != HTML_TAG_script && e->tag != HTML_TAG_style);
+        }
+        if (down) {
+            n = e->first;
+            continue;
+        }
+        while (n && !t->node[n].next) {
+            n = t->node[n].parent;
+            if (!n) break;
+            if (html_tag_flags[t->node[n].tag] & HTML_F_BLOCK) block_close(&k);
+            leave_element(&k, n);
+        }
+        if (n) n = t->node[n].next;
+    }
+    block_close(&k);
+}
+
+void content_cut(content *c, const html_tree *t, const page_meta *meta) {
+    c->tree = t;
+    c->meta = meta;
+    WT_GROW(c->element, c->elements_cap, t->n_nodes);
+    memset(c->element, 0, t->n_nodes * sizeof *c->element);
+    size_t want = 256;
+    while (want < 2 * (size_t)t->n_nodes) want *= 2;
+    WT_GROW(c->kind_slot, c->kinds_cap, 2 * want);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        c->with_noscript = attempt == 1;
+        memset(c->kind_slot, 0, 2 * want * sizeof *c->kind_slot);
+        c->kinds_mask = (uint32_t)want - 1;
+        c->n_blocks = 0;
+        wt_buf_clear(&c->text);
+        cut_walk(c);
+        if (c->n_blocks > 3 || c->text.len > 200) break;
+    }
+}

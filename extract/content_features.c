@@ -1,0 +1,548 @@
+/* content_features.c - one row of numbers a block. The classic extractors are in here as columns:
+ * Readability's scored container (top_*), the semantic elements (semantic_*), the container whose
+ * class names speak loudest for content (body_*), repeated siblings as on listings (list_*), and
+ * JSON-LD's copy of the text. None of them decides; the trees weigh them per page. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/hash.h"
+#include "extract/content.h"
+
+const char *const content_feature_names[N_FEATURES2] = {
+#define FEATURE(name) #name,
+#include "extract/features.def"
+#undef FEATURE
+    "r2_own", "r2_prev", "r2_next", "r2_prev2", "r2_next2", "r2_window3", "r2_window8", "r2_up1",
+    "r2_up2", "r2_up3", "r2_kind", "r2_kind_up1", "r2_page_mean", "r2_page_kept", "r2_rank",
+    "r2_before", "r2_after", "r2_run",
+};
+
+typedef struct {
+    uint32_t top, semantic, body, list;     /* candidate containers; 0 none */
+    float top_score;
+    uint32_t title_block, first_good, last_good;
+    uint64_t page_len, page_links, page_good;
+    uint32_t n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
+    bool has_main, has_title_block;
+    uint32_t title_words[32], description_words[64];
+    int n_title_words, n_description_words;
+} page_facts;
+
+static float log1(double x) { return (float)log2(1.0 + x); }
+static float share(double part, double whole) { return whole > 0 ? (float)(part / whole) : 0; }
+
+static bool is_good(const content_block *b) { return b->len >= 80 && b->link_len * 4 < b->len; }
+
+/* ---- words in common with the title and the description ---- */
+struct word_set {
+    uint32_t *word;
+    int n, cap;
+};
+static void collect_word(void *ctx, uint32_t hash, wt_str text) {
+    struct word_set *s = ctx;
+    if (s->n < s->cap) s->word[s->n++] = hash;
+}
+struct overlap {
+    const uint32_t *word;
+    int n, n_seen, n_hit;
+    uint64_t hit_mask;
+};
+static void overlap_word(void *ctx, uint32_t hash, wt_str text) {
+    struct overlap *o = ctx;
+    o->n_seen++;
+    for (int i = 0; i < o->n; i++)
+        if (o->word[i] == hash) {
+            o->n_hit++;
+            o->hit_mask |= (uint64_t)1 << i;
+            return;
+        }
+}
+static struct overlap overlap_of(const content *c, const content_block *b, const uint32_t *word, int n) {
+    struct overlap o = {word, n, 0, 0, 0};
+    uint32_t len = b->text_len < 400 ? b->text_len : 400;
+    if (n) content_word_tokens((wt_str){c->text.ptr + b->text, len}, overlap_word, &o);
+    return o;
+}
+
+/* ---- candidates ---- */
+static bool inside(const content *c, uint32_t i_block, uint32_t e) {
+    return e && i_block >= c->element[e].first_block && i_block < c->element[e].end_block;
+}
+
+/* Readability's idea: good text gives points to its ancestors, fewer the higher they stand. */
+static void find_top(content *c, page_facts *f) {
+    const html_tree *t = c->tree;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        if (b->len < 25 || b->link_len * 2 > b->len) continue;
+        float points = 1 + (float)b->commas + (b->len < 300 ? (float)b->len / 100 : 3);
+        uint32_t e = t->node[b->element].tag == HTML_TAG_p || b->heading ? t->node[b->element].parent : b->element;
+        for (int level = 0; e && level < 5; level++, e = t->node[e].parent) {
+            c->element[e].top_score += points / (level == 0 ? 1.0f : level == 1 ? 2.0f : 3.0f * (float)level);
+        }
+    }
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        uint32_t e = c->block[i].element;
+        for (int level = 0; e && level < 6; level++, e = t->node[e].parent) {
+            const content_element *x = &c->element[e];
+            float s = x->top_score * (1 - share(x->link_len, x->len));
+            if (s > f->top_score) f->top_score = s, f->top = e;
+        }
+    }
+}
+
+static void find_candidates(content *c, page_facts *f) {
+    const html_tree *t = c->tree;
+    uint64_t semantic_best = 0;
+    double body_best = 0, list_best = 0;
+    for (uint32_t n = 1; n < t->n_nodes; n++) {
+        if (t->node[n].tag >= HTML_N_TAGS) continue;
+        const content_element *x = &c->element[n];
+        if (x->len == 0 || x->end_block > c->n_blocks) continue;
+        uint32_t own_flags = x->flags & ~c->element[t->node[n].parent].flags;
+        if (own_flags & (IN_ARTICLE | IN_MAIN | IN_BODY_PROP)) {
+            uint64_t s = (uint64_t)x->good_len * (own_flags & IN_BODY_PROP ? 3 : own_flags & IN_ARTICLE ? 2 : 1);
+            if (s > semantic_best) semantic_best = s, f->semantic = n;
+        }
+        f->has_main = f->has_main || own_flags & IN_MAIN;
+        f->n_articles += t->node[n].tag == HTML_TAG_article;
+        if (x->own > 0.5f) {
+            double s = x->own * (x->good_len + 1.0);
+            if (s > body_best) body_best = s, f->body = n;
+        }
+        /* a parent of repeated siblings: its children of the commonest kind that have words */
+        uint32_t first = t->node[n].first, kind = 0, run = 0;
+        uint64_t run_len = 0;
+        for (uint32_t k = first; k; k = t->node[k].next) {
+            if (t->node[k].tag >= HTML_N_TAGS || c->element[k].len < 60) continue;
+            const content_element *y = &c->element[k];
+            if (t->node[k].tag == HTML_TAG_p) continue;
+            if (y->kind != kind && run < 3) kind = y->kind, run = 0, run_len = 0;
+            if (y->kind == kind) run++, run_len += y->len - y->link_len;
+        }
+        if (run >= 3 && (double)run_len > list_best) list_best = (double)run_len, f->list = n;
+        f->n_thread += run >= 3 && run_len > 600;
+    }
+}
+
+/* ---- the page ---- */
+static int cmp_hash(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void page_look(content *c, page_facts *f) {
+    const html_tree *t = c->tree;
+    struct word_set title = {f->title_words, 0, 32}, description = {f->description_words, 0, 64};
+    wt_str title_text = c->meta->title.len ? c->meta->title : c->meta->head_title;
+    if (title_text.len) content_word_tokens(title_text, collect_word, &title);
+    if (c->meta->description.len) content_word_tokens(c->meta->description, collect_word, &description);
+    f->n_title_words = title.n;
+    f->n_description_words = description.n;
+    f->first_good = UINT32_MAX;
+    double best_title = 0.5;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        f->page_len += b->len;
+        f->page_links += b->link_len;
+        f->n_items += (b->flags & IN_LI) != 0;
+        f->n_cells += (b->flags & IN_CELL) != 0;
+        f->n_code += (b->flags & IN_PRE) != 0;
+        f->n_cjk += b->cjk;
+        if (is_good(b)) {
+            f->page_good += b->len;
+            f->n_good++;
+            if (f->first_good == UINT32_MAX) f->first_good = (uint32_t)i;
+            f->last_good = (uint32_t)i;
+        }
+        if (b->words <= 40 && (b->heading || b->words < 25) && title.n) {
+            struct overlap o = overlap_of(c, b, f->title_words, title.n);
+            double cover = (double)__builtin_popcountll(o.hit_mask) / title.n;
+            double s = 2 * cover * share(o.n_hit, o.n_seen) / (cover + share(o.n_hit, o.n_seen) + 1e-9);
+            s += b->heading == 1 ? 0.5 : b->heading ? 0.3 : 0;
+            s -= 0.0005 * (double)i;
+            if (s > best_title) best_title = s, f->title_block = (uint32_t)i, f->has_title_block = true;
+        }
+    }
+    /* up: the next ancestor that holds more text; parents have smaller numbers but for adopted
+     * nodes, for which two steps are close enough */
+    for (uint32_t n = 1; n < t->n_nodes; n++) {
+        if (t->node[n].tag >= HTML_N_TAGS) continue;
+        uint32_t p = t->node[n].parent;
+        c->element[n].up = p && c->element[p].len > c->element[n].len ? p : p ? c->element[p].up : 0;
+    }
+}
+
+/* Marks texts that stand more than once on the page. */
+static void find_repeats(content *c, page_facts *f) {
+    if (c->n_blocks == 0) return;
+    uint32_t *hash = wt_xmalloc(c->n_blocks * sizeof *hash);
+    for (size_t i = 0; i < c->n_blocks; i++) hash[i] = c->block[i].text_hash;
+    qsort(hash, c->n_blocks, sizeof *hash, cmp_hash);
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        uint32_t *at = bsearch(&c->block[i].text_hash, hash, c->n_blocks, sizeof *hash, cmp_hash);
+        uint32_t n = 1;
+        for (uint32_t *p = at; p > hash && p[-1] == *at; p--) n++;
+        for (uint32_t *p = at; p + 1 < hash + c->n_blocks && p[1] == *at; p++) n++;
+        c->row[i * N_FEATURES2 + F_repeats] = n < 20 ? (float)n : 20;
+        f->n_repeat += n > 1;
+    }
+    free(hash);
+}
+
+/* ---- rows ---- */
+static int tag_class(const content *c, const content_block *b) {
+    switch (c->tree->node[b->element].tag) {
+    case HTML_TAG_p: return 1;
+    case HTML_TAG_li: return 2;
+    case HTML_TAG_td: return 3;
+    case HTML_TAG_div: return 4;
+    case HTML_TAG_pre: return 5;
+    case HTML_TAG_blockquote: return 6;
+    case HTML_TAG_dd: case HTML_TAG_dt: return 7;
+    case HTML_TAG_th: return 8;
+    case HTML_TAG_section: case HTML_TAG_article: case HTML_TAG_main: return 9;
+    case HTML_TAG_body: return 10;
+    case HTML_TAG_button: case HTML_TAG_form: case HTML_TAG_fieldset: return 11;
+    case HTML_TAG_figcaption: case HTML_TAG_figure: case HTML_TAG_caption: return 12;
+    default: return b->heading ? 13 : 0;
+    }
+}
+
+static void fill_text(const content *c, const page_facts *f, size_t i, float *x) {
+    const content_block *b = &c->block[i];
+    double len = b->len ? b->len : 1;
+    x[F_log_len] = log1(b->len);
+    x[F_log_words] = log1(b->words);
+    x[F_link_density] = share(b->link_len, len);
+    x[F_n_links] = b->n_links < 50 ? (float)b->n_links : 50;
+    x[F_word_len] = b->words ? (float)(len / b->words) : 20;
+    x[F_commas] = share(b->commas * 100.0, len);
+    x[F_sentence_ends] = share(b->ends * 100.0, len);
+    x[F_ends_sentence] = b->ends_sentence;
+    x[F_starts_upper] = b->starts_upper;
+    x[F_upper_share] = share(b->uppers, len);
+    x[F_digit_share] = share(b->digits, len);
+    x[F_cjk_share] = share(2.0 * b->cjk, len);
+    x[F_odd_share] = share(b->odd, len);
+    x[F_bold_share] = share(b->bold_len, len);
+    x[F_n_breaks] = b->breaks < 30 ? (float)b->breaks : 30;
+    struct overlap o = overlap_of(c, b, f->title_words, f->n_title_words);
+    x[F_title_overlap] = share(o.n_hit, o.n_seen);
+    x[F_title_cover] = share(__builtin_popcountll(o.hit_mask), f->n_title_words);
+    o = overlap_of(c, b, f->description_words, f->n_description_words);
+    x[F_description_overlap] = share(o.n_hit, o.n_seen);
+    x[F_in_json_body] = 0;
+    if (c->meta->json_body.len > 100 && b->text_len >= 20) {
+        wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
+        x[F_in_json_body] = memmem(c->meta->json_body.ptr, c->meta->json_body.len, start.ptr, start.len) ? 1 : -1;
+    }
+    x[F_word_sum] = b->word_sum;
+    x[F_word_mean] = share(b->word_sum, b->words);
+    x[F_word_first] = b->word_first;
+}
+
+static void fill_element(const content *c, size_t i, float *x) {
+    const content_block *b = &c->block[i];
+    const content_element *e = &c->element[b->element];
+    static const struct {
+        int feature;
+        uint32_t flag;
+    } map[] = {
+        {F_in_li, IN_LI}, {F_in_cell, IN_CELL}, {F_in_th, IN_TH}, {F_in_pre, IN_PRE}, {F_in_quote, IN_QUOTE},
+        {F_in_caption, IN_CAPTION}, {F_in_form, IN_FORM}, {F_in_label, IN_LABEL}, {F_in_button, IN_BUTTON},
+        {F_in_nav, IN_NAV}, {F_in_header, IN_HEADER}, {F_in_footer, IN_FOOTER}, {F_in_aside, IN_ASIDE},
+        {F_in_article, IN_ARTICLE}, {F_in_main, IN_MAIN}, {F_in_body_prop, IN_BODY_PROP},
+        {F_in_hidden, IN_HIDDEN}, {F_in_dl, IN_DL}, {F_in_time, IN_TIME}, {F_in_address, IN_ADDRESS},
+        {F_is_p, IN_P},
+    };
+    for (size_t k = 0; k < sizeof map / sizeof *map; k++) x[map[k].feature] = (b->flags & map[k].flag) != 0;
+    x[F_tag] = (float)tag_class(c, b);
+    x[F_heading] = b->heading;
+    x[F_depth] = e->depth < 60 ? (float)e->depth : 60;
+    x[F_list_depth] = e->list_depth;
+    x[F_table_depth] = e->table_depth;
+    x[F_n_articles_above] = e->article_depth;
+    x[F_path_sum] = e->path;
+    x[F_path_min] = e->path_min;
+    x[F_path_max] = e->path_max;
+    x[F_path_own] = e->own;
+    uint32_t p = c->tree->node[b->element].parent;
+    x[F_path_up1] = c->element[p].own;
+    p = c->tree->node[p].parent;
+    x[F_path_up2] = c->element[p].own;
+    p = c->tree->node[p].parent;
+    x[F_path_up3] = c->element[p].own;
+}
+
+static uint32_t kind_lookup(const content *c, uint32_t kind) {
+    for (uint32_t i = kind & c->kinds_mask;; i = (i + 1) & c->kinds_mask) {
+        const uint32_t *slot = c->kind_slot + 2 * (size_t)i;
+        if (slot[0] == kind) return slot[1];
+        if (slot[0] == 0) return 0;
+    }
+}
+
+static void fill_containers(const content *c, const page_facts *f, size_t i, float *x) {
+    const content_block *b = &c->block[i];
+    uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
+    x[F_same_kind] = log1(kind_lookup(c, c->element[b->element].kind));
+    x[F_same_kind_up1] = log1(kind_lookup(c, c->element[c->tree->node[b->element].parent].kind));
+    static const int first[] = {F_up1_share, F_up2_share, F_up3_share};
+    int good_level = 0;
+    uint32_t at = e;
+    for (int level = 0; level < 6; level++) {
+        const content_element *u = &c->element[at];
+        if (level < 3) {
+            x[first[level]] = share(u->len, (double)f->page_len);
+            x[first[level] + 1] = share(u->link_len, u->len);
+            x[first[level] + 2] = log1(share(u->len, u->n_blocks));
+            x[first[level] + 3] = share(u->good_len, u->len);
+        }
+        if (level == 1) x[F_same_kind_up2] = log1(kind_lookup(c, u->kind));
+        if (level == 4) {
+            x[F_up5_share] = share(u->len, (double)f->page_len);
+            x[F_up5_links] = share(u->link_len, u->len);
+            x[F_up5_good] = share(u->good_len, u->len);
+        }
+        if (!good_level && u->good_len > b->len) good_level = level + 1;
+        if (at) at = u->up ? u->up : at;
+    }
+    x[F_good_level] = (float)(good_level ? good_level : 8);
+}
+
+static void fill_candidates(const content *c, const page_facts *f, size_t i, float *x) {
+    const content_block *b = &c->block[i];
+    x[F_top_inside] = inside(c, (uint32_t)i, f->top);
+    int distance = 0;
+    for (uint32_t e = f->top; e && !inside(c, (uint32_t)i, e) && distance < 20; e = c->tree->node[e].parent) distance++;
+    x[F_top_distance] = (float)distance;
+    x[F_top_share] = share(c->element[f->top].len, (double)f->page_len);
+    float best = 0;
+    uint32_t e = b->element;
+    for (int level = 0; e && level < 5; level++, e = c->tree->node[e].parent)
+        if (c->element[e].top_score > best) best = c->element[e].top_score;
+    x[F_top_score_up] = share(best, f->top_score);
+    const struct {
+        uint32_t element;
+        int feature;
+    } candidates[] = {{f->semantic, F_semantic_inside}, {f->body, F_body_inside}, {f->list, F_list_inside}};
+    for (int k = 0; k < 3; k++) {
+        uint32_t n = candidates[k].element;
+        x[candidates[k].feature] = n ? inside(c, (uint32_t)i, n) : -1;
+        x[candidates[k].feature + 1] = n ? share(c->element[n].len, (double)f->page_len) : 0;
+    }
+}
+
+static float signed_log(double d) { return d < 0 ? -log1(-d) : log1(d); }
+
+static void fill_place(const content *c, const page_facts *f, size_t i, uint64_t len_before,
+                       uint32_t last_heading, uint32_t good_near, float *x) {
+    x[F_position] = share((double)i, (double)c->n_blocks);
+    x[F_text_position] = share((double)len_before, (double)f->page_len);
+    x[F_index] = log1((double)i);
+    x[F_index_from_end] = log1((double)(c->n_blocks - i));
+    x[F_after_title] = f->has_title_block ? (i > f->title_block ? 1 : i == f->title_block ? 0 : -1) : -2;
+    x[F_title_distance] = f->has_title_block ? signed_log((double)i - (double)f->title_block) : -20;
+    x[F_before_first_good] = f->n_good ? signed_log((double)f->first_good - (double)i) : 20;
+    x[F_after_last_good] = f->n_good ? signed_log((double)i - (double)f->last_good) : 20;
+    x[F_heading_distance] = last_heading ? log1((double)(i + 1 - last_heading)) : 12;
+    x[F_good_near] = (float)good_near;
+}
+
+static const content_block *neighbour(const content *c, size_t i, int d) {
+    ptrdiff_t k = (ptrdiff_t)i + d;
+    return k >= 0 && k < (ptrdiff_t)c->n_blocks ? &c->block[k] : NULL;
+}
+
+static bool same_parent(const content *c, const content_block *a, const content_block *b) {
+    uint32_t pa = c->tree->node[a->element].parent, pb = c->tree->node[b->element].parent;
+    return a->element == b->element || pa == pb;
+}
+
+static void fill_neighbours(const content *c, size_t i, float *x) {
+    const content_block *b = &c->block[i];
+    static const int first[] = {F_prev_len, F_next_len};
+    for (int side = 0; side < 2; side++) {
+        const content_block *o = neighbour(c, i, side ? 1 : -1);
+        float *y = x + first[side];
+        y[0] = o ? log1(o->len) : -1;
+        y[1] = o ? share(o->link_len, o->len) : -1;
+        y[2] = o ? same_parent(c, b, o) : -1;
+        y[3] = o ? is_good(o) : -1;
+        y[4] = o ? c->element[o->element].path - c->element[b->element].path : 0;
+        y[5] = o ? share(o->word_sum, o->words) : 0;
+        y[6] = o ? o->heading : -1;
+        o = neighbour(c, i, side ? 2 : -2);
+        y = x + (side ? F_next2_len : F_prev2_len);
+        y[0] = o ? log1(o->len) : -1;
+        y[1] = o ? share(o->link_len, o->len) : -1;
+        y[2] = o ? same_parent(c, b, o) : -1;
+    }
+    double len = 0, links = 0, path = 0, n = 0;
+    for (int d = -4; d <= 4; d++) {
+        const content_block *o = neighbour(c, i, d);
+        if (!o) continue;
+        len += o->len, links += o->link_len, path += c->element[o->element].path, n++;
+    }
+    x[F_window_len] = log1(len / n);
+    x[F_window_links] = share(links, len);
+    x[F_window_path] = (float)(path / n);
+}
+
+static void fill_page(const content *c, const page_facts *f, float *x) {
+    double n = c->n_blocks ? (double)c->n_blocks : 1;
+    x[F_page_blocks] = log1(n);
+    x[F_page_len] = log1((double)f->page_len);
+    x[F_page_links] = share((double)f->page_links, (double)f->page_len);
+    x[F_page_good] = log1(f->n_good);
+    x[F_page_good_share] = share((double)f->page_good, (double)f->page_len);
+    x[F_page_articles] = f->n_articles < 20 ? (float)f->n_articles : 20;
+    x[F_page_main] = f->has_main;
+    x[F_page_kind] = (float)c->meta->kind;
+    x[F_page_modern] = (float)((c->meta->has_viewport ? 1 : 0) + (c->meta->og_title.len ? 2 : 0));
+    x[F_page_items] = (float)(f->n_items / n);
+    x[F_page_cells] = (float)(f->n_cells / n);
+    x[F_page_code] = (float)(f->n_code / n);
+    x[F_page_cjk] = share(2.0 * f->n_cjk, (double)f->page_len);
+    x[F_page_repeat] = (float)(f->n_repeat / n);
+    x[F_page_thread] = log1(f->n_thread);
+}
+
+void content_fill_features(content *c) {
+    page_facts f = {0};
+    WT_GROW(c->row, c->rows_cap, (c->n_blocks + 1) * N_FEATURES2);
+    page_look(c, &f);
+    find_top(c, &f);
+    find_candidates(c, &f);
+    find_repeats(c, &f);
+    float page[N_FEATURES2] = {0};
+    fill_page(c, &f, page);
+    uint64_t len_before = 0;
+    uint32_t last_heading = 0, good_near = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        float *x = c->row + i * N_FEATURES2;
+        /* good blocks among the 5 before and the 5 behind, as a sliding count */
+        if (i == 0)
+            for (size_t k = 0; k < 6 && k < c->n_blocks; k++) good_near += is_good(&c->block[k]);
+        else {
+            if (i + 5 < c->n_blocks) good_near += is_good(&c->block[i + 5]);
+            if (i >= 6) good_near -= is_good(&c->block[i - 6]);
+        }
+        memcpy(x + F_page_blocks, page + F_page_blocks, sizeof(float) * (N_FEATURES - F_page_blocks));
+        fill_text(c, &f, i, x);
+        fill_element(c, i, x);
+        fill_containers(c, &f, i, x);
+        fill_candidates(c, &f, i, x);
+        fill_place(c, &f, i, len_before, last_heading, good_near, x);
+        fill_neighbours(c, i, x);
+        len_before += c->block[i].len;
+        if (c->block[i].heading) last_heading = (uint32_t)i + 1;
+    }
+}
+
+/* ---- round 2: what round 1 thinks of the surroundings ---- */
+typedef struct {
+    float len, kept;                /* text, and text times chance */
+} mass;
+
+static void add_mass(const content *c, mass *m) {
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        uint32_t e = b->element;
+        for (int k = 0; e && k < 24; k++, e = c->tree->node[e].parent) {
+            m[e].len += (float)b->len;
+            m[e].kept += (float)b->len * c->chance[i];
+        }
+    }
+}
+
+static float mass_share(const mass *m, uint32_t e, float own_len, float own_kept) {
+    float len = m[e].len - own_len;
+    return len > 0.5f ? (m[e].kept - own_kept) / len : -1;
+}
+
+static float window_chance(const content *c, size_t i, int d) {
+    double kept = 0, len = 0;
+    for (int k = -d; k <= d; k++) {
+        const content_block *o = k ? neighbour(c, i, k) : NULL;
+        if (!o) continue;
+        kept += c->chance[(size_t)((ptrdiff_t)i + k)] * o->len;
+        len += o->len;
+    }
+    return len > 0 ? (float)(kept / len) : -1;
+}
+
+/* The mean chance of blocks of one kind elsewhere on the page, by a small hash table. */
+typedef struct {
+    uint32_t kind;
+    float n, sum;
+} kind_mean;
+
+static kind_mean *kind_at(kind_mean *table, uint32_t mask, uint32_t kind) {
+    uint32_t i = kind & mask;
+    while (table[i].kind && table[i].kind != kind) i = (i + 1) & mask;
+    table[i].kind = kind;
+    return &table[i];
+}
+
+static uint32_t kind_pair(const content *c, const content_block *b) {
+    uint32_t p = c->tree->node[b->element].parent;
+    return (c->element[b->element].kind * 31 + c->element[p].kind) | 1;
+}
+
+static void fill_kinds(content *c) {
+    uint32_t size = 64;
+    while (size < 3 * c->n_blocks) size *= 2;
+    kind_mean *table = wt_xcalloc(size, sizeof *table);
+    for (int up = 0; up < 2; up++) {
+        memset(table, 0, size * sizeof *table);
+        for (size_t i = 0; i < c->n_blocks; i++) {
+            const content_block *b = &c->block[i];
+            kind_mean *k = kind_at(table, size - 1, up ? kind_pair(c, b) : c->element[b->element].kind | 1);
+            k->n++, k->sum += c->chance[i];
+        }
+        for (size_t i = 0; i < c->n_blocks; i++) {
+            const content_block *b = &c->block[i];
+            kind_mean *k = kind_at(table, size - 1, up ? kind_pair(c, b) : c->element[b->element].kind | 1);
+            c->row[i * N_FEATURES2 + (up ? F2_kind_up1 : F2_kind)] = k->n > 1 ? (k->sum - c->chance[i]) / (k->n - 1) : -1;
+        }
+    }
+    free(table);
+}
+
+void content_fill_round2(content *c) {
+    const html_tree *t = c->tree;
+    mass *m = wt_xcalloc(t->n_nodes, sizeof *m);
+    add_mass(c, m);
+    fill_kinds(c);
+    double total = 0, kept = 0, run = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) total += c->block[i].len, kept += c->block[i].len * c->chance[i];
+    double before = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        float *x = c->row + i * N_FEATURES2, own = (float)b->len, own_kept = own * c->chance[i];
+        x[F2_own] = c->chance[i];
+        x[F2_prev] = i ? c->chance[i - 1] : -1;
+        x[F2_next] = i + 1 < c->n_blocks ? c->chance[i + 1] : -1;
+        x[F2_prev2] = i > 1 ? c->chance[i - 2] : -1;
+        x[F2_next2] = i + 2 < c->n_blocks ? c->chance[i + 2] : -1;
+        x[F2_window3] = window_chance(c, i, 3);
+        x[F2_window8] = window_chance(c, i, 8);
+        uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
+        x[F2_up1] = mass_share(m, e, own, own_kept);
+        e = c->element[e].up;
+        x[F2_up2] = mass_share(m, e, own, own_kept);
+        e = c->element[e].up;
+        x[F2_up3] = mass_share(m, e, own, own_kept);
+        x[F2_page_mean] = share(kept, total);
+        x[F2_page_kept] = log1(kept);
+        x[F2_before] = share(before, kept);
+        before += own_kept;
+        x[F2_after] = share(kept - before, kept);
+        run = c->chance[i] > 0.5f ? run + 1 : 0;
+        x[F2_run] = log1(run);
+        x[F2_rank] = share(own_kept, kept);
+    }
+    free(m);
+}

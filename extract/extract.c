@@ -1,0 +1,191 @@
+/* extract.c - bytes to a page's text: charset, parser, metadata, content, language, in this order. */
+#include "extract/extract.h"
+
+#include <stdlib.h>
+
+#include "common/fs.h"
+#include "extract/charset.h"
+#include "extract/content.h"
+#include "extract/lang.h"
+#include "extract/render.h"
+
+enum { PAGE_BYTES_MAX = 64 << 20, TEXT_BLOCKS_MAX = 2000000 };
+
+struct extractor {
+    extract_options options;
+    html_tree tree;
+    content content;
+    page_meta meta;
+    wt_arena *arena;
+    wt_buf utf8, text;
+    content_model own_model;
+    wt_buf model_bytes;
+    lang_guess lang;
+};
+
+extractor *extractor_new(const extract_options *options, wt_err *err) {
+    extractor *x = wt_xcalloc(1, sizeof *x);
+    x->options = *options;
+    const content_model *model = model_builtin();
+    if (options->model_path) {
+        if (wt_read_file(options->model_path, 256 << 20, &x->model_bytes, err) ||
+            model_open(&x->own_model, (const uint32_t *)(const void *)x->model_bytes.ptr, x->model_bytes.len / 4, err)) {
+            wt_context(err, "model '%s'", options->model_path);
+            wt_buf_free(&x->model_bytes);
+            free(x);
+            return NULL;
+        }
+        model = &x->own_model;
+    }
+    html_tree_init(&x->tree);
+    content_init(&x->content, model);
+    x->arena = wt_arena_new(0);
+    return x;
+}
+
+void extractor_free(extractor *x) {
+    if (!x) return;
+    html_tree_free(&x->tree);
+    content_free(&x->content);
+    wt_arena_free(x->arena);
+    wt_buf_free(&x->utf8);
+    wt_buf_free(&x->text);
+    wt_buf_free(&x->model_bytes);
+    free(x);
+}
+
+static bool is_xml(wt_str page, wt_str content_type) {
+    size_t i = 0;
+    while (i < page.len && (unsigned char)page.ptr[i] <= ' ') i++;
+    wt_str start = {page.ptr + i, page.len - i};
+    if (!wt_str_starts(start, WT_STR("<?xml"))) return false;
+    /* XHTML sent as HTML is HTML; other roots (rss, feed, TEI) are XML. */
+    if (start.len > 2000) start.len = 2000;
+    return wt_str_find(start, WT_STR("<rss")) >= 0 || wt_str_find(start, WT_STR("<feed")) >= 0 ||
+           wt_str_find(start, WT_STR("<rdf:RDF")) >= 0 || wt_str_find(start, WT_STR("<TEI")) >= 0 ||
+           wt_str_find(content_type, WT_STR("xhtml+xml")) >= 0;
+}
+
+static const char *parse(extractor *x, wt_str page, wt_str content_type) {
+    if (x->options.parser == EXTRACT_PARSER_GUMBO && html_parse_gumbo(&x->tree, page, NULL) == 0) return "gumbo";
+    html_tree_clear(&x->tree);
+    if (x->options.parser == EXTRACT_PARSER_AUTO && is_xml(page, content_type)) {
+        if (html_parse_xml(&x->tree, page, NULL) == 0) return "xml";
+        html_tree_clear(&x->tree);
+    }
+    html_parse(&x->tree, page);
+    return "fast";
+}
+
+static size_t count_words(wt_str s) {
+    size_t n = 0;
+    bool space = true;
+    for (size_t i = 0; i < s.len; i++) {
+        bool now = (unsigned char)s.ptr[i] <= ' ';
+        n += space && !now;
+        space = now;
+    }
+    return n;
+}
+
+/* A page whose tree holds next to no text may carry its article in JSON-LD (script-only pages). */
+static bool use_json_body(const extractor *x) {
+    return x->meta.json_body.len > 400 && x->text.len * 4 < x->meta.json_body.len;
+}
+
+int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
+    size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
+    *page = (extract_page){0};
+    if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);
+    wt_arena_reset(x->arena);
+    charset_choice charset;
+    wt_str utf8 = charset_decode(bytes, content_type, &x->utf8, &charset);
+    html_tree_clear(&x->tree);
+    page->parser = parse(x, utf8, content_type);
+    page->charset = charset.name;
+    page->charset_how = charset.how;
+    meta_read(&x->tree, url, x->arena, &x->meta);
+    content_find(&x->content, &x->tree, &x->meta);
+    wt_buf_clear(&x->text);
+    render_text(&x->content, &x->text);
+    if (use_json_body(x)) {
+        wt_buf_clear(&x->text);
+        wt_buf_add_str(&x->text, x->meta.json_body);
+        wt_buf_add_char(&x->text, '\n');
+    }
+    page->n_words = count_words(wt_buf_view(&x->text));
+    x->lang = (lang_guess){.code = "un"};
+    if (!x->options.no_language && x->text.len) lang_identify(x->text.ptr, x->text.len, &x->lang);
+    page->lang = wt_str_of(x->lang.code);
+    page->lang_share = x->lang.share;
+    page->lang_reliable = x->lang.reliable;
+    if (x->options.format != EXTRACT_TEXT && !use_json_body(x)) {
+        wt_buf_clear(&x->text);
+        if (x->options.format == EXTRACT_MARKDOWN) render_markdown(&x->content, url, &x->text);
+        else render_tei(&x->content, &x->meta, &x->text);
+    }
+    page->text = wt_buf_view(&x->text);
+    page->n_blocks = x->content.n_blocks;
+    for (size_t i = 0; i < x->content.n_blocks; i++) page->n_kept += x->content.block[i].keep;
+    page->title = x->meta.title, page->author = x->meta.author, page->date = x->meta.date;
+    page->modified = x->meta.modified, page->site = x->meta.site, page->url = x->meta.url;
+    page->description = x->meta.description, page->license = x->meta.license;
+    page->declared_lang = x->meta.lang;
+    return 0;
+}
+
+/* ---- explain ---- */
+static void add_escaped(wt_buf *out, wt_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c == '<') wt_buf_add_str(out, WT_STR("&lt;"));
+        else if (c == '&') wt_buf_add_str(out, WT_STR("&amp;"));
+        else if (c == '"') wt_buf_add_str(out, WT_STR("&quot;"));
+        else wt_buf_add_char(out, c);
+    }
+}
+
+static void add_row(wt_buf *out, const char *name, wt_str value) {
+    if (!value.len) return;
+    wt_buf_printf(out, "<tr><th>%s<td>", name);
+    add_escaped(out, value);
+}
+
+/* "body > div.content > p": where the block stands. */
+static void add_place(wt_buf *out, const html_tree *t, uint32_t element) {
+    uint32_t path[8];
+    int n = 0;
+    for (uint32_t e = element; e && n < 8; e = t->node[e].parent) path[n++] = e;
+    while (n-- > 0) {
+        add_escaped(out, wt_str_of(html_node_name(t, path[n])));
+        wt_str id = html_attr_get(t, path[n], HTML_ATTR_id), class = html_attr_get(t, path[n], HTML_ATTR_class);
+        if (id.len) wt_buf_add_char(out, '#'), add_escaped(out, id.len > 40 ? (wt_str){id.ptr, 40} : id);
+        if (class.len) wt_buf_add_char(out, '.'), add_escaped(out, class.len > 60 ? (wt_str){class.ptr, 60} : class);
+        if (n) wt_buf_add_str(out, WT_STR(" &gt; "));
+    }
+}
+
+void extract_explain(extractor *x, wt_buf *out) {
+    const content *c = &x->content;
+    const page_meta *m = &x->meta;
+    wt_buf_add_str(out, WT_STR("<!DOCTYPE html><meta charset=\"utf-8\"><title>wt-extract explain</title><style>"
+                               "body{font:15px/1.45 sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
+                               ".k{background:#e7f6e7;border-left:6px solid #2a2}.d{background:#f8eaea;border-left:6px solid #c33;color:#555}"
+                               "div.b{margin:.3em 0;padding:.3em .6em;white-space:pre-wrap}small{display:block;color:#777;font-size:11px}"
+                               "th{text-align:left;padding-right:1em}</style><table>"));
+    add_row(out, "title", m->title), add_row(out, "author", m->author), add_row(out, "date", m->date);
+    add_row(out, "site", m->site), add_row(out, "url", m->url), add_row(out, "description", m->description);
+    add_row(out, "license", m->license), add_row(out, "language", wt_str_of(x->lang.code));
+    wt_buf_add_str(out, WT_STR("</table><p>Green is kept, red is dropped; the number is the chance of being content.\n"));
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        const float *row = c->row + i * N_FEATURES2;
+        wt_buf_printf(out, "<div class=\"b %s\"><small>%.2f (round 1: %.2f), %s; %u letters, %.0f%% in links, class words %.1f, words %.1f, "
+                           "densest container %s: ", b->keep ? "k" : "d", b->chance, row[F2_own], b->why, b->len, 100.0 * row[F_link_density],
+                      row[F_path_sum], row[F_word_sum], row[F_top_inside] > 0 ? "inside" : "outside");
+        add_place(out, &x->tree, b->element);
+        wt_buf_add_str(out, WT_STR("</small>"));
+        add_escaped(out, (wt_str){c->text.ptr + b->text, b->text_len});
+        wt_buf_add_str(out, WT_STR("</div>\n"));
+    }
+}

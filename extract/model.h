@@ -1,0 +1,62 @@
+/* model.h - the learned tables: weights for words and class names, and two rounds of boosted
+ * regression trees. One flat array of 32-bit words, compiled in (model_data.c, written by
+ * tests/ref/train_extract.py) or read from a file for cross-validation. Layout:
+ *   [0] magic 0x776d3031   [1] words in all   [2] n features of round 1   [3] n features of round 2
+ *   then for each of: path weights, word weights
+ *     [n slots, a power of two] [hash, weight as float bits] x n      (hash 0 = empty)
+ *   then for each round: [n trees] [base as float bits] [n nodes] roots x n trees,
+ *     nodes: [feature << 16 | left child's distance] [threshold or leaf value as float bits]
+ *     feature 0xffff marks a leaf; the right child stands behind the left one.. */
+#ifndef WT_EXTRACT_MODEL_H
+#define WT_EXTRACT_MODEL_H
+
+#include "common/err.h"
+#include "common/str.h"
+
+typedef struct {
+    uint32_t mask;
+    const uint32_t *slot;
+} model_weights;
+
+typedef struct {
+    uint32_t n_trees, n_nodes;
+    float base;
+    const uint32_t *root, *node;
+} model_trees;
+
+typedef struct {
+    model_weights path, word;
+    model_trees round[2];
+} content_model;
+
+const content_model *model_builtin(void);
+/* words stay the caller's and must outlive the model. WT_EDATA where they do not fit together. */
+int model_open(content_model *m, const uint32_t *words, size_t n_words, wt_err *err);
+
+/* FNV-1a with a finish; 0 never comes out. */
+static inline uint32_t model_hash_add(uint32_t h, unsigned char c) { return (h ^ c) * 0x01000193u; }
+static inline uint32_t model_hash_end(uint32_t h) {
+    h ^= h >> 15;
+    h *= 0x85ebca6bu;
+    h ^= h >> 13;
+    return h ? h : 1;
+}
+#define MODEL_HASH_SEED 0x811c9dc5u
+
+static inline float model_weight(const model_weights *w, uint32_t hash) {
+    if (!w->slot) return 0;
+    for (uint32_t i = hash & w->mask;; i = (i + 1) & w->mask) {
+        uint32_t h = w->slot[2 * i];
+        if (h == hash) {
+            float x;
+            memcpy(&x, &w->slot[2 * i + 1], sizeof x);
+            return x;
+        }
+        if (h == 0) return 0;
+    }
+}
+
+/* The trees' sum for each of n rows of features: the log-odds that a block is kept. */
+void model_score(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out);
+
+#endif

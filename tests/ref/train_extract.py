@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Learns the tables of wt-extract's block classifier and writes them as extract/model_data.c.
+
+usage: train_extract.py --dump BIN/extract_dump --data ../shared/extract --work DIR
+                        [--cv] [--outer N] [--final OUT.c] [--parser gumbo]
+
+Labels come from aligning a page's blocks with its gold text (longest common subsequence of words; a
+match counts where it is part of a run). Everything is cross-validated by site: --cv trains on four
+fifths of the sites and lets the C program extract the rest, for all five parts, and writes the
+predictions to DIR/cv.jsonl for score.py. Within the training part, what feeds a later learner (weights
+of class names and words, round 1's chances) always comes from models that did not see the page's site.
+Needs numpy, scipy, scikit-learn, lightgbm, rapidfuzz.
+"""
+import argparse, gzip, hashlib, json, os, re, struct, subprocess, sys, time
+import numpy as np
+import scipy.sparse as sp
+import lightgbm as lgb
+from sklearn.linear_model import LogisticRegression
+from rapidfuzz.distance import LCSseq
+
+WORD = re.compile(r'[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]|[^\W\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+')
+P = dict(rounds1=160, leaves1=31, rounds2=60, leaves2=15, rate1=0.1, rate2=0.1)
+
+
+def fold_of(site, n, salt):
+    return int(hashlib.md5((salt + site).encode()).hexdigest(), 16) % n
+
+
+class Dump:
+    """The arrays of extract_dump, memory-mapped."""
+    def __init__(self, d):
+        self.names = open(d + '/features.txt').read().split()
+        nf = len(self.names)
+        self.rows = np.fromfile(d + '/rows.f32', np.float32).reshape(-1, nf)
+        self.len = np.fromfile(d + '/len.u32', np.uint32).astype(np.float64)
+        self.pages = {}
+        for line in open(d + '/pages.tsv'):
+            i, a, n = line.rstrip('\n').split('\t')
+            self.pages[i] = (int(a), int(a) + int(n))
+        self.d = d
+
+    def ragged(self, name):
+        data = np.fromfile('%s/%s.u32' % (self.d, name), np.uint32)
+        off = np.concatenate([[0], np.fromfile('%s/%s.off' % (self.d, name), np.uint64)]).astype(np.int64)
+        return data, off
+
+    def texts(self):
+        data = open(self.d + '/text.bin', 'rb').read()
+        off = np.concatenate([[0], np.fromfile(self.d + '/text.off', np.uint64)]).astype(np.int64)
+        return [data[a:b].decode('utf-8', 'replace') for a, b in zip(off[:-1], off[1:])]
+
+
+def label_page(gold, blocks):
+    """Share of each block's words that the gold text holds in order, in runs."""
+    g = [w.lower() for w in WORD.findall(gold['text'])]
+    words, owner = [], []
+    for i, t in enumerate(blocks):
+        w = [x.lower() for x in WORD.findall(t)]
+        words += w
+        owner += [i] * len(w)
+    hit = np.zeros(len(blocks))
+    n = np.bincount(owner, minlength=len(blocks)).astype(float) if owner else np.zeros(len(blocks))
+    if not g or not words:
+        return hit, n
+    ids = {}
+    a = [ids.setdefault(w, len(ids)) for w in words]
+    b = [ids.setdefault(w, len(ids)) for w in g]
+    if len(a) * len(b) > 3e9:
+        in_gold = set(b)
+        for w, o in zip(a, owner):
+            hit[o] += w in in_gold
+        return hit / np.maximum(n, 1), n
+    matched = np.full(len(a), -1)
+    for op in LCSseq.opcodes(a, b):
+        if op.tag == 'equal':
+            matched[op.src_start:op.src_end] = np.arange(op.dest_start, op.dest_end)
+    own = np.array(owner)
+    ok = matched >= 0
+    joined = ok[1:] & ok[:-1] & (matched[1:] == matched[:-1] + 1)
+    start = np.concatenate([[True], ~joined])
+    run = np.cumsum(start) - 1
+    length = np.bincount(run)[run]
+    whole = n[own] <= length
+    strong = ok & ((length >= 3) | whole)
+    np.add.at(hit, own[strong], 1)
+    return hit / np.maximum(n, 1), n
+
+
+def label_segments(gold, blocks):
+    y = np.full(len(blocks), np.nan)
+    def norm(s):
+        return re.sub(r'\s+', ' ', s).strip()
+    w, wo = [norm(s) for s in gold.get('with', [])], [norm(s) for s in gold.get('without', [])]
+    for i, t in enumerate(blocks):
+        t = norm(t)
+        if any(s and s in t for s in w):
+            y[i] = 1
+        elif any(s and s in t for s in wo):
+            y[i] = 0
+    return y
+
+
+def labels(gold, dump, cache):
+    if os.path.exists(cache):
+        z = np.load(cache)
+        return z['y'], z['w']
+    texts = dump.texts()
+    y, w = np.zeros(len(texts)), np.zeros(len(texts))
+    for g in gold:
+        a, b = dump.pages[g['id']]
+        if a == b:
+            continue
+        L = dump.len[a:b]
+        if g.get('text') is not None:
+            yy, _ = label_page(g, texts[a:b])
+            gold_len = max((yy * L).sum(), 0.1 * L.sum(), 1)
+            ww = np.minimum(L / gold_len, 1) * 0.5 + 0.5 * np.sqrt(L) / np.sqrt(L).sum()
+        else:
+            yy = label_segments(g, texts[a:b])
+            ww = np.where(np.isnan(yy), 0, 0.12)
+            yy = np.nan_to_num(yy)
+        y[a:b], w[a:b] = yy, ww
+    np.savez(cache, y=y, w=w)
+    return y, w
+
+
+def csr(data, off, vocab):
+    slot = np.full(1, -1)
+    keys = np.array(sorted(vocab), np.uint32)
+    at = np.searchsorted(keys, data)
+    at[at == len(keys)] = 0
+    ok = keys[at] == data
+    indptr = np.concatenate([[0], np.cumsum(ok)])[off]
+    m = sp.csr_matrix((np.ones(ok.sum(), np.float32), at[ok], indptr), shape=(len(off) - 1, len(keys)))
+    m.sum_duplicates()
+    return m, keys
+
+
+def frequent(data, off, block_site, min_sites):
+    site_of = np.repeat(block_site, np.diff(off))
+    pair = np.unique(data.astype(np.uint64) << np.uint64(32) | site_of.astype(np.uint64))
+    h, n = np.unique((pair >> np.uint64(32)).astype(np.uint32), return_counts=True)
+    return h[n >= min_sites]
+
+
+def weights_of(m, keys, y, w, C):
+    """Logistic regression with soft labels: each block counts as a bit of both classes."""
+    i = np.flatnonzero(w > 0)
+    X = m[i]
+    lr = LogisticRegression(C=C, solver='lbfgs', max_iter=40, tol=1e-3)
+    yy = (y[i] > 0.5).astype(int)
+    lr.fit(X, yy, sample_weight=w[i] * len(i) / w[i].sum())
+    c = lr.coef_[0].astype(np.float32)
+    keep = np.abs(c) > 0.02
+    return dict(zip(keys[keep].tolist(), c[keep].tolist()))
+
+
+def gbdt(X, y, w, rounds, leaves, rate, seed=1):
+    yy = (y > 0.5).astype(np.float32)
+    d = lgb.Dataset(X, label=yy, weight=w, free_raw_data=True)
+    params = dict(objective='binary', num_leaves=leaves, learning_rate=rate, min_data_in_leaf=40, max_bin=127,
+                  feature_fraction=0.5, bagging_fraction=0.8, bagging_freq=1, lambda_l2=2.0, verbosity=-1,
+                  num_threads=2, seed=seed, min_sum_hessian_in_leaf=0.02 * w.sum() / 100, deterministic=True, force_row_wise=True)
+    return lgb.train(params, d, num_boost_round=rounds)
+
+
+def f2u(x):
+    return struct.unpack('<I', struct.pack('<f', x))[0]
+
+
+def weight_words(weights):
+    n = 16
+    while n < 2 * len(weights) + 2:
+        n *= 2
+    slots = [0] * (2 * n)
+    for h, v in sorted(weights.items()):
+        i = h & (n - 1)
+        while slots[2 * i]:
+            i = (i + 1) & (n - 1)
+        slots[2 * i], slots[2 * i + 1] = h, f2u(v)
+    return [n] + slots
+
+
+def tree_words(model):
+    if model is None:
+        return [0, 0, 0]
+    roots, nodes = [], []
+    for t in model.dump_model()['tree_info']:
+        base = len(nodes)
+        roots.append(base)
+        nodes.append(None)
+        queue = [(t['tree_structure'], base)]
+        while queue:                                # breadth first; children stand side by side
+            x, at = queue.pop(0)
+            if 'leaf_value' in x:
+                nodes[at] = (0xffff << 16, f2u(x['leaf_value']))
+                continue
+            left = len(nodes)
+            nodes += [None, None]
+            assert left - at < 65536 and x['decision_type'] == '<='
+            thr = np.float32(x['threshold'])
+            if float(thr) > x['threshold']:
+                thr = np.nextafter(thr, np.float32(-np.inf))
+            nodes[at] = (x['split_feature'] << 16 | (left - at), f2u(float(thr)))
+            queue += [(x['left_child'], left), (x['right_child'], left + 1)]
+    out = [len(roots), f2u(0.0), len(nodes)] + roots
+    for a, b in nodes:
+        out += [a, b]
+    return out
+
+
+def model_words(path, word, m1, m2, n1, n2):
+    body = weight_words(path) + weight_words(word) + tree_words(m1) + tree_words(m2)
+    return [0x776d3031, 4 + len(body), n1, n2] + body
+
+
+class Trainer:
+    def __init__(self, a):
+        self.a = a
+        self.gold = [json.loads(x) for x in open(a.data + '/gold.jsonl', encoding='utf-8')]
+        self.by_id = {g['id']: g for g in self.gold}
+        os.makedirs(a.work, exist_ok=True)
+        self.base = self.dump(list(self.by_id), None, 'base')
+        key = hashlib.md5(open(a.work + '/base/text.bin', 'rb').read()).hexdigest()[:12]
+        self.y, self.w = labels(self.gold, self.base, '%s/labels-%s.npz' % (a.work, key))
+        sites = {s: i for i, s in enumerate(sorted({g['site'] for g in self.gold}))}
+        n = len(self.y)
+        self.site = np.zeros(n, np.int64)
+        count = {}
+        for g in self.gold:
+            count[g['source']] = count.get(g['source'], 0) + 1
+        self.use = np.zeros(n, bool)
+        for g in self.gold:
+            s, e = self.base.pages[g['id']]
+            self.site[s:e] = sites[g['site']]
+            self.use[s:e] = g['source'] != 'mozilla'
+            self.w[s:e] *= (count[g['source']] / 100.0) ** -0.35
+        self.w *= self.use
+        data, off = self.base.ragged('path')
+        self.path, self.path_keys = csr(data, off, frequent(data, off, self.site, 6))
+        self.path.data[:] = np.minimum(self.path.data, 2)
+        data, off = self.base.ragged('word')
+        self.word, self.word_keys = csr(data, off, frequent(data, off, self.site, 10))
+        inv = sp.diags(1 / np.sqrt(np.maximum(np.asarray(self.word.sum(1)).ravel(), 1)))
+        self.word = (inv @ self.word).tocsr()
+        self.n1 = self.base.names.index('r2_own')
+        self.n2 = len(self.base.names)
+        print('%d pages, %d blocks, %.3f positive, %d path tokens, %d words' % (
+            len(self.gold), n, (self.y > .5).mean(), len(self.path_keys), len(self.word_keys)), flush=True)
+
+    def dump(self, ids, model, name):
+        d = self.a.work + '/' + name
+        os.makedirs(d, exist_ok=True)
+        with open(d + '/list.tsv', 'w') as f:
+            for i in ids:
+                g = self.by_id[i]
+                ct = 'text/html; charset=' + g['charset'] if g.get('charset') else ''
+                f.write('\t'.join([i, '%s/pages/%s.html.gz' % (self.a.data, i), g.get('url') or '', ct]) + '\n')
+        if model is not None:
+            np.array(model, np.uint32).tofile(d + '/model.bin')
+        cmd = [self.a.dump, d + '/list.tsv', d, d + '/model.bin' if model is not None else '-']
+        subprocess.run(cmd + (['gumbo'] if self.a.parser == 'gumbo' else []), check=True)
+        return Dump(d)
+
+    def blocks(self, ids):
+        return np.concatenate([np.arange(*self.base.pages[i]) for i in ids] or [np.zeros(0, int)])
+
+    def train(self, ids, name):
+        """The whole chain on the pages ids. Returns the model's words."""
+        t0 = time.time()
+        inner = {i: fold_of(self.by_id[i]['site'], 4, 'inner') for i in ids}
+        parts = [[i for i in ids if inner[i] == j] for j in range(4)]
+        rows = np.zeros((len(self.y), self.n2), np.float32)
+        linear = []
+        for j in range(4):
+            b = self.blocks([i for i in ids if inner[i] != j])
+            linear.append(self.linear(b))
+            d = self.dump(parts[j], model_words(*linear[j], None, None, self.n1, self.n2), 'inner%d' % j)
+            rows[self.blocks(parts[j])] = d.rows
+        t1 = time.time()
+        for j in range(4):
+            b = self.blocks([i for i in ids if inner[i] != j])
+            b = b[self.w[b] > 0]
+            m = gbdt(rows[b, :self.n1], self.y[b], self.w[b], P['rounds1'], P['leaves1'], P['rate1'])
+            d = self.dump(parts[j], model_words(*linear[j], m, None, self.n1, self.n2), 'inner%d' % j)
+            rows[self.blocks(parts[j])] = self.with_round2(d, m)
+        t2 = time.time()
+        b = self.blocks(ids)
+        b = b[self.w[b] > 0]
+        m1 = gbdt(rows[b, :self.n1], self.y[b], self.w[b], P['rounds1'], P['leaves1'], P['rate1'])
+        m2 = gbdt(rows[b], self.y[b], self.w[b], P['rounds2'], P['leaves2'], P['rate2'])
+        lin = self.linear(b)
+        print('%s: linear %.0f s, inner %.0f s, last %.0f s' % (name, t1 - t0, t2 - t1, time.time() - t2), flush=True)
+        self.last = (m1, m2)
+        return model_words(*lin, m1, m2, self.n1, self.n2)
+
+    def with_round2(self, d, m):
+        """Rows whose round-2 columns are filled: the program fills them where round 2 has trees."""
+        return d.rows
+
+    def linear(self, b):
+        return (weights_of(self.path[b], self.path_keys, self.y[b], self.w[b], 0.05),
+                weights_of(self.word[b], self.word_keys, self.y[b], self.w[b], 0.1))
+
+
+def write_c(words, path, note):
+    with open(path, 'w') as f:
+        f.write('/* model_data.c - written by tests/ref/train_extract.py; %s. Layout: model.h. */\n' % note)
+        f.write('#include <stddef.h>\n#include <stdint.h>\n\nextern const uint32_t model_data[];\nextern const size_t model_data_words;\n')
+        f.write('const size_t model_data_words = %d;\nconst uint32_t model_data[] = {\n' % len(words))
+        for i in range(0, len(words), 16):
+            f.write(','.join('%d' % w if w < 100000 else '0x%x' % w for w in words[i:i + 16]) + ',\n')
+        f.write('};\n')
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('--dump', required=True)
+    ap.add_argument('--tool', help='wt-extract, for --cv')
+    ap.add_argument('--data', required=True)
+    ap.add_argument('--work', required=True)
+    ap.add_argument('--parser', default='fast')
+    ap.add_argument('--cv', action='store_true')
+    ap.add_argument('--outer', type=int, default=5)
+    ap.add_argument('--folds', type=int, default=5, help='evaluate only the first of the outer folds')
+    ap.add_argument('--final')
+    a = ap.parse_args()
+    t = Trainer(a)
+    ids = list(t.by_id)
+    if a.cv:
+        with open(a.work + '/cv.jsonl', 'w', encoding='utf-8') as out:
+            for k in range(a.folds):
+                train = [i for i in ids if fold_of(t.by_id[i]['site'], a.outer, 'outer') != k]
+                test = [i for i in ids if fold_of(t.by_id[i]['site'], a.outer, 'outer') == k]
+                words = t.train(train, 'fold %d' % k)
+                np.array(words, np.uint32).tofile('%s/fold%d.bin' % (a.work, k))
+                with open(a.work + '/test.tsv', 'w') as f:
+                    for i in test:
+                        g = t.by_id[i]
+                        ct = 'text/html; charset=' + g['charset'] if g.get('charset') else ''
+                        f.write('\t'.join([i, '%s/pages/%s.html.gz' % (a.data, i), g.get('url') or '', ct]) + '\n')
+                r = subprocess.run([os.path.dirname(a.dump) + '/extract_pages', a.work + '/test.tsv',
+                                    '%s/fold%d.bin' % (a.work, k)], check=True, stdout=subprocess.PIPE)
+                out.write(r.stdout.decode('utf-8'))
+                out.flush()
+    if a.final:
+        words = t.train(ids, 'all pages')
+        np.array(words, np.uint32).tofile(a.work + '/final.bin')
+        write_c(words, a.final, '%d pages, %d blocks' % (len(ids), len(t.y)))
+        m1, m2 = t.last
+        for m in (m1, m2):
+            gain = m.feature_importance('gain')
+            print(' '.join('%s:%.1f' % (t.base.names[i], 100 * gain[i] / gain.sum()) for i in np.argsort(-gain)[:45]))
+
+
+main()
