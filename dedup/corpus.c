@@ -1,0 +1,658 @@
+/* corpus.c - the run over files.
+ *
+ * The reader cuts the input into batches of lines, wherever files begin and end; workers parse them
+ * and make keys; the writer judges batch after batch and writes lines as they came. Parts of the
+ * output end where part_bytes of input have gone by, which no decision moves.
+ *
+ * To survive a kill: at the end of a part its files are committed, then (when enough was done since
+ * the last time to be worth it) the filters, the counters and the place in the input are saved as one
+ * file. A rerun loads it and decides again from there, on the same filters and the same lines, so it
+ * writes again what was there. Nothing that was decided but not saved can leave a trace in a filter.
+ * The state of --state is replaced at the very end and carries this run's name, so that a rerun after
+ * that sees that all is done, and does not take the corpus for a copy of itself. */
+#include "dedup/corpus.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/doc.h"
+#include "common/hash.h"
+#include "common/in.h"
+#include "common/json.h"
+#include "common/out.h"
+#include "common/pipeline.h"
+#include "common/tool.h"
+
+enum { BATCH_DOCS = 1024, BATCH_BYTES = 4 << 20 };
+
+/* A place in the input: this many lines of file i were taken. */
+typedef struct {
+    uint64_t i_file, line;
+} place;
+
+/* Counters, in the order they have in the saved note. */
+enum { N_IN, N_KEPT, BYTES_IN, BYTES_KEPT, N_PARAGRAPHS, N_TOO_LONG, N_MARKED, N_CAUSE, N_COUNTERS = N_CAUSE + DEDUP_N_CAUSES };
+
+typedef struct {
+    wt_buf lines;
+    size_t *end;                /* of each line in `lines` */
+    size_t n_lines, end_cap;
+    dedup_batch *keys;
+    place after;
+    bool ends_part;
+    uint64_t too_long;
+    wt_arena *arena;
+    uint64_t text_bytes;
+} batch;
+
+typedef struct {
+    const corpus_job *job;
+    dedup *d;
+    bool counting;              /* the first pass of paragraph_count */
+    bool to_folder;
+    char *work_dir;             /* OUT/.state; NULL where nothing can be continued */
+    /* reading */
+    wt_in *in;
+    place at;
+    uint64_t part_bytes, docs_read;
+    /* writing */
+    wt_out *kept, *dropped;
+    uint64_t i_part, bytes_since_save;
+    place written;
+    uint64_t counter[N_COUNTERS];
+    wt_arena *arena;
+    wt_buf scratch;
+    char run_name[20];
+} run;
+
+/* ---- reading ---- */
+
+static int open_next(run *r, wt_err *err) {
+    const wt_paths *inputs = r->job->inputs;
+    while (!r->in && r->at.i_file < inputs->n) {
+        r->in = wt_in_open(inputs->path[r->at.i_file], err);
+        if (!r->in) return -1;
+        wt_str line;
+        uint64_t too_long = 0;                        /* counted when it was first read */
+        for (uint64_t i = 0; i < r->at.line; i++) {
+            int got = wt_in_line(r->in, WT_DOC_LINE_MAX, &line, &too_long, err);
+            if (got < 0) return -1;
+            if (got == 0) break;
+        }
+    }
+    return 0;
+}
+
+static bool is_blank(wt_str line) { return wt_str_trim(line).len == 0; }
+
+static void batch_take(run *r, batch *b, wt_str line) {
+    wt_buf_add_str(&b->lines, line);
+    WT_GROW(b->end, b->end_cap, b->n_lines + 1);
+    b->end[b->n_lines++] = b->lines.len;
+    r->part_bytes += line.len + 1;
+    r->docs_read++;
+}
+
+static bool batch_full(const run *r, const batch *b) {
+    return b->n_lines >= BATCH_DOCS || b->lines.len >= BATCH_BYTES || b->ends_part ||
+           (r->job->limit && r->docs_read >= r->job->limit);
+}
+
+static int batch_read(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    b->lines.len = b->n_lines = 0;
+    b->ends_part = false;
+    b->too_long = 0;
+    while (!batch_full(r, b)) {
+        wt_str line;
+        if (open_next(r, err)) return -1;
+        if (!r->in) break;
+        int got = wt_in_line(r->in, WT_DOC_LINE_MAX, &line, &b->too_long, err);
+        if (got < 0) return -1;
+        if (got == 0) {
+            wt_in_close(r->in);
+            r->in = NULL;
+            r->at = (place){r->at.i_file + 1, 0};
+            continue;
+        }
+        r->at.line++;
+        if (is_blank(line)) continue;
+        batch_take(r, b, line);
+        if (r->to_folder && r->part_bytes >= r->job->part_bytes) {
+            b->ends_part = true;
+            r->part_bytes = 0;
+        }
+    }
+    b->after = r->at;
+    return b->n_lines > 0 || b->too_long > 0;
+}
+
+/* ---- working ---- */
+
+static void *batch_new(void *ctx) {
+    batch *b = wt_xcalloc(1, sizeof *b);
+    b->keys = dedup_batch_new();
+    b->arena = wt_arena_new(1 << 20);
+    return b;
+}
+static void batch_free(void *ctx, void *item) {
+    batch *b = item;
+    dedup_batch_free(b->keys);
+    wt_arena_free(b->arena);
+    wt_buf_free(&b->lines);
+    free(b->end);
+    free(b);
+}
+
+static wt_str batch_line(const batch *b, size_t i) {
+    size_t start = i ? b->end[i - 1] : 0;
+    return (wt_str){b->lines.ptr + start, b->end[i] - start};
+}
+
+enum { F_TEXT, F_URL, F_METADATA, N_FIELDS };
+static const wt_str FIELDS[N_FIELDS] = {{"text", 4}, {"url", 3}, {"metadata", 8}};
+
+static wt_str url_of(const wt_json *field, wt_arena *arena) {
+    wt_json url = field[F_METADATA].kind == WT_JSON_OBJECT ? wt_json_get(field[F_METADATA], "url")
+                                                           : (wt_json){0};
+    if (url.kind != WT_JSON_STRING) url = field[F_URL];
+    return url.kind == WT_JSON_STRING ? wt_json_string(url, arena) : (wt_str){0};
+}
+
+static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    bool want_url = r->job->rules.urls || r->job->n_read_only > 0;
+    dedup_batch_clear(b->keys);
+    b->text_bytes = 0;
+    for (size_t i = 0; i < b->n_lines; i++) {
+        wt_json field[N_FIELDS];
+        wt_str line = wt_str_trim(batch_line(b, i));
+        wt_arena_reset(b->arena);
+        if (wt_json_pick(line, FIELDS, N_FIELDS, field, NULL)) {
+            dedup_batch_skip(b->keys, DEDUP_NOT_JSON);
+            continue;
+        }
+        wt_str text = field[F_TEXT].kind == WT_JSON_STRING ? wt_json_string(field[F_TEXT], b->arena) : (wt_str){0};
+        b->text_bytes += text.len;
+        if (is_blank(text)) dedup_batch_skip(b->keys, DEDUP_NO_TEXT);
+        else dedup_batch_add(r->d, b->keys, text, want_url ? url_of(field, b->arena) : (wt_str){0});
+    }
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static char *part_path(const run *r, bool dropped) {
+    wt_buf b = {0};
+    const char *output = r->job->output;
+    if (!output) return NULL;
+    if (!r->to_folder) wt_buf_printf(&b, "%s%s", output, dropped ? ".dropped.jsonl.zst" : "");
+    else if (dropped) wt_buf_printf(&b, "%s/dropped-%05llu.jsonl.zst", r->work_dir, (unsigned long long)r->i_part);
+    else wt_buf_printf(&b, "%s/part-%05llu.jsonl.zst", output, (unsigned long long)r->i_part);
+    return b.ptr;
+}
+
+static int open_part(run *r, wt_err *err) {
+    char *kept = part_path(r, false), *dropped = part_path(r, true);
+    r->kept = wt_out_open(kept, err);
+    if (r->kept && dropped) r->dropped = wt_out_open(dropped, err);
+    free(kept);
+    free(dropped);
+    return r->kept && (r->dropped || !r->job->output) ? 0 : -1;
+}
+
+static void note_write(const run *r, wt_buf *out) {
+    wt_buf_printf(out, "{\"run\":\"%s\",\"file\":%llu,\"line\":%llu,\"part\":%llu,\"counters\":[", r->run_name,
+                  (unsigned long long)r->written.i_file, (unsigned long long)r->written.line,
+                  (unsigned long long)r->i_part);
+    for (int i = 0; i < N_COUNTERS; i++) wt_buf_printf(out, "%s%llu", i ? "," : "", (unsigned long long)r->counter[i]);
+    wt_buf_printf(out, "]}");
+}
+
+static int save(const run *r, const char *path, wt_err *err) {
+    wt_buf note = {0};
+    note_write(r, &note);
+    int result = dedup_save(r->d, path, wt_buf_view(&note), err);
+    wt_buf_free(&note);
+    return result;
+}
+
+static void add_provenance(wt_out *out, const run *r) {
+    wt_buf json = {0};
+    wt_provenance(&json, r->job->key);
+    wt_out_provenance(out, wt_buf_view(&json), NULL);
+    wt_buf_free(&json);
+}
+
+static int close_part(run *r, wt_err *err) {
+    wt_out *kept = r->kept, *dropped = r->dropped;
+    r->kept = r->dropped = NULL;
+    if (r->job->output) add_provenance(kept, r);
+    if (wt_out_commit(kept, err)) {
+        if (dropped) wt_out_abort(dropped);
+        return -1;
+    }
+    if (dropped && wt_out_commit(dropped, err)) return -1;
+    r->i_part++;
+    return 0;
+}
+
+/* Saving costs a write of all filters: worth it once four times their bytes went by. */
+static int end_part(run *r, wt_err *err) {
+    if (close_part(r, err)) return -1;
+    if (r->bytes_since_save >= 4 * dedup_bytes(r->d)) {
+        char *path = wt_path_join(r->work_dir, "saved");
+        int result = save(r, path, err);
+        free(path);
+        r->bytes_since_save = 0;
+        if (result) return -1;
+    }
+    return open_part(r, err);
+}
+
+static size_t count_chars(wt_str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) n += ((uint8_t)s.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* Dolma's attributes: lists of [start, end, score] in characters of the text. */
+static void attributes_write(wt_buf *out, const dedup_verdict *v, wt_str text) {
+    wt_buf_add_char(out, '{');
+    if (v->cause != DEDUP_KEEP) {
+        const char *name = dedup_cause_name(v->cause == DEDUP_READ_ONLY ? v->rule : v->cause);
+        wt_buf_printf(out, "\"dedup__%s%s\":[[0,%zu,%.4g]]", v->cause == DEDUP_READ_ONLY ? "read_only_" : "",
+                      v->cause == DEDUP_NO_TEXT ? "no_text" : name, count_chars(text), v->score);
+    } else if (v->n_removed) {
+        size_t at_byte = 0, at_char = 0;
+        wt_buf_printf(out, "\"dedup__paragraphs\":[");
+        for (size_t i = 0; i < v->n_removed; i++) {
+            const dedup_span *s = &v->removed[i];
+            size_t start = at_char + count_chars((wt_str){text.ptr + at_byte, s->start - at_byte});
+            size_t end = start + count_chars((wt_str){text.ptr + s->start, s->end - s->start});
+            wt_buf_printf(out, "%s[%zu,%zu,%.4g]", i ? "," : "", start, end, s->score);
+            at_byte = s->end, at_char = end;
+        }
+        wt_buf_add_char(out, ']');
+    }
+    wt_buf_add_char(out, '}');
+}
+
+/* Attributes that are there already stay in front of ours. */
+static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena *arena) {
+    wt_buf rest = {0}, object = {0};
+    wt_buf_printf(&object, "{%.*s}", WT_FMT(doc->rest));
+    wt_json_iter it;
+    wt_str key, old = {0};
+    wt_json value;
+    if (wt_json_iter_init(&it, (wt_json){WT_JSON_OBJECT, wt_buf_view(&object)}, NULL) == 0)
+        while (wt_json_next(&it, &key, &value, NULL) > 0) {
+            if (wt_str_eq(key, WT_STR("attributes")) && value.kind == WT_JSON_OBJECT) {
+                old = wt_str_trim((wt_str){value.raw.ptr + 1, value.raw.len - 2});
+                continue;
+            }
+            bool quoted = value.kind == WT_JSON_STRING;
+            wt_buf_printf(&rest, "\"%.*s\":%s%.*s%s,", WT_FMT(key), quoted ? "\"" : "", WT_FMT(value.raw),
+                          quoted ? "\"" : "");
+        }
+    wt_buf_printf(&rest, "\"attributes\":{%.*s%s%.*s", WT_FMT(old), old.len && attributes.len > 2 ? "," : "",
+                  (int)attributes.len - 1, attributes.ptr + 1);
+    doc->rest = wt_arena_copy(arena, wt_buf_view(&rest));
+    wt_doc_write(out, doc);
+    wt_buf_free(&rest);
+    wt_buf_free(&object);
+}
+
+static int write_marked(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
+    wt_doc doc;
+    wt_buf attributes = {0};
+    if (wt_doc_parse(line, r->arena, &doc, err)) return -1;
+    attributes_write(&attributes, v, doc.text);
+    r->scratch.len = 0;
+    if (r->job->mode == CORPUS_ATTRIBUTES) {
+        wt_buf_printf(&r->scratch, "{\"id\":");
+        wt_json_add_string(&r->scratch, doc.id);
+        wt_buf_printf(&r->scratch, ",\"attributes\":%.*s}\n", WT_FMT(wt_buf_view(&attributes)));
+    } else {
+        add_attributes(&r->scratch, &doc, wt_buf_view(&attributes), r->arena);
+    }
+    wt_buf_free(&attributes);
+    return wt_out_str(r->kept, wt_buf_view(&r->scratch), err);
+}
+
+/* One line a dropped document, or a kept one that lost paragraphs. The document is a member, not
+ * the line itself, so that no tool takes this file for documents. */
+static int write_dropped(run *r, wt_str line, const dedup_verdict *v, wt_str removed, wt_err *err) {
+    static const wt_str id_key[1] = {{"id", 2}};
+    wt_json id = {0};
+    wt_buf *out = &r->scratch;
+    if (!r->dropped) return 0;
+    out->len = 0;
+    if (v->cause != DEDUP_NOT_JSON) wt_json_pick(line, id_key, 1, &id, NULL);
+    wt_buf_printf(out, "{\"id\":");
+    if (id.kind == WT_JSON_STRING) wt_json_add_string(out, wt_json_string(id, r->arena));
+    else if (id.kind == WT_JSON_NUMBER) wt_buf_add_str(out, id.raw);
+    else wt_buf_printf(out, "null");
+    wt_buf_printf(out, ",\"cause\":\"%s\"", dedup_cause_name(v->cause == DEDUP_KEEP ? DEDUP_PARAGRAPHS : v->cause));
+    if (v->cause == DEDUP_READ_ONLY) wt_buf_printf(out, ",\"rule\":\"%s\"", dedup_cause_name(v->rule));
+    if (v->cause >= DEDUP_READ_ONLY) wt_buf_printf(out, ",\"score\":%.4g", v->score);
+    if (v->votes > 0) wt_buf_printf(out, ",\"votes\":%d", v->votes);
+    if (v->cause == DEDUP_KEEP) {
+        wt_buf_printf(out, ",\"kept\":true,\"removed\":[%.*s]}\n", WT_FMT(removed));
+    } else if (v->cause == DEDUP_NOT_JSON) {
+        wt_buf_printf(out, ",\"line\":");
+        wt_json_add_string(out, line);
+        wt_buf_printf(out, "}\n");
+    } else {
+        wt_buf_printf(out, ",\"document\":%.*s}\n", WT_FMT(line));
+    }
+    return wt_out_str(r->dropped, wt_buf_view(out), err);
+}
+
+/* The document without the paragraphs that were seen. */
+static int write_cut(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
+    wt_doc doc;
+    if (wt_doc_parse(line, r->arena, &doc, err)) return -1;
+    wt_buf text = {0}, removed = {0};
+    size_t at = 0;
+    for (size_t i = 0; i < v->n_removed; i++) {
+        const dedup_span *s = &v->removed[i];
+        wt_buf_add(&text, doc.text.ptr + at, s->start - at);
+        if (i) wt_buf_add_char(&removed, ',');
+        wt_json_add_string(&removed, (wt_str){doc.text.ptr + s->start, s->end - s->start});
+        at = s->end;
+    }
+    wt_buf_add(&text, doc.text.ptr + at, doc.text.len - at);
+    doc.text = wt_buf_view(&text);
+    int result = write_dropped(r, line, v, wt_buf_view(&removed), err);
+    r->scratch.len = 0;
+    wt_doc_write(&r->scratch, &doc);
+    if (!result) result = wt_out_str(r->kept, wt_buf_view(&r->scratch), err);
+    r->counter[N_PARAGRAPHS] += v->n_removed;
+    wt_buf_free(&text);
+    wt_buf_free(&removed);
+    return result;
+}
+
+static int write_document(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
+    bool mark = r->job->mode != CORPUS_DROP && v->cause != DEDUP_NOT_JSON;
+    wt_arena_reset(r->arena);
+    r->counter[N_CAUSE + v->cause]++;
+    if (mark && (v->cause != DEDUP_KEEP || v->n_removed)) r->counter[N_MARKED]++;
+    if (v->cause != DEDUP_KEEP && !mark) return write_dropped(r, line, v, (wt_str){0}, err);
+    r->counter[N_KEPT]++;
+    r->counter[BYTES_KEPT] += line.len + 1;
+    if (mark) return write_marked(r, line, v, err);
+    if (v->n_removed) return write_cut(r, line, v, err);
+    return wt_out_str(r->kept, line, err) || wt_out_write(r->kept, "\n", 1, err) ? -1 : 0;
+}
+
+static int batch_write(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    if (r->counting) return dedup_count_paragraphs(r->d, b->keys, r->job->threads, err);
+    if (dedup_judge(r->d, b->keys, r->job->threads, err)) return -1;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < b->n_lines; i++) {
+        dedup_verdict v = dedup_batch_verdict(b->keys, i);
+        wt_str line = wt_str_trim(batch_line(b, i));
+        if (write_document(r, line, &v, err)) return -1;
+        bytes += line.len + 1;
+    }
+    r->counter[N_IN] += b->n_lines;
+    r->counter[BYTES_IN] += bytes;
+    r->counter[N_TOO_LONG] += b->too_long;
+    r->bytes_since_save += bytes;
+    r->written = b->after;
+    wt_progress_set(r->counter[N_IN]);
+    return b->ends_part ? end_part(r, err) : 0;
+}
+
+static int pipeline_run(run *r, wt_err *err) {
+    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+                     .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write};
+    int result = wt_pipeline_run(&p, err);
+    wt_in_close(r->in);
+    r->in = NULL;
+    return result;
+}
+
+/* ---- begin and end ---- */
+
+static int note_read(run *r, wt_str note, wt_err *err) {
+    wt_json json, value;
+    wt_json_iter it;
+    int64_t file, line, part, n = 0;
+    if (wt_json_parse(note, &json, err) || wt_json_i64(wt_json_get(json, "file"), &file) ||
+        wt_json_i64(wt_json_get(json, "line"), &line) || wt_json_i64(wt_json_get(json, "part"), &part) ||
+        wt_json_iter_init(&it, wt_json_get(json, "counters"), err))
+        return wt_fail(err, WT_EDATA, "the saved run's note is damaged");
+    while (n < N_COUNTERS && wt_json_next(&it, NULL, &value, err) > 0) {
+        int64_t x = 0;
+        wt_json_i64(value, &x);
+        r->counter[n++] = (uint64_t)x;
+    }
+    r->at = r->written = (place){(uint64_t)file, (uint64_t)line};
+    r->i_part = (uint64_t)part;
+    r->docs_read = r->counter[N_IN];
+    return 0;
+}
+
+static bool note_is_ours(const run *r, wt_str note) {
+    wt_json json;
+    return wt_json_parse(note, &json, NULL) == 0 &&
+           wt_str_eq(wt_json_get(json, "run").raw, wt_str_of(r->run_name));
+}
+
+/* Sets r->d from the saved run, from --state, or new. *done: the state holds this run already. */
+static int load_or_make(run *r, bool *done, wt_err *err) {
+    const corpus_job *job = r->job;
+    char *saved = r->work_dir ? wt_path_join(r->work_dir, "saved") : NULL;
+    wt_buf note = {0};
+    int result = 0;
+    *done = false;
+    if (saved && wt_exists(saved)) {
+        r->d = dedup_load(saved, &job->rules, &note, err);
+        if (!r->d || note_read(r, wt_buf_view(&note), err)) result = -1;
+        else wt_info("continuing behind document %llu", (unsigned long long)r->counter[N_IN]);
+    } else if (job->state && wt_exists(job->state)) {
+        r->d = dedup_load(job->state, &job->rules, &note, err);
+        if (!r->d) result = -1;
+        else if (note_is_ours(r, wt_buf_view(&note))) {
+            *done = true;
+            result = note_read(r, wt_buf_view(&note), err);
+        }
+    } else if (!(r->d = dedup_new(&job->rules, err))) {
+        result = -1;
+    }
+    free(saved);
+    wt_buf_free(&note);
+    return result;
+}
+
+static int append_file(int out, const char *path, wt_err *err) {
+    enum { BLOCK = 1 << 20 };
+    int in = open(path, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return wt_fail_errno(err, "cannot read '%s'", path);
+    char *block = wt_xmalloc(BLOCK);
+    ssize_t n;
+    int result = 0;
+    while (!result && (n = read(in, block, BLOCK)) != 0) {
+        for (ssize_t at = 0; n > 0 && at < n && !result;) {
+            ssize_t put = write(out, block + at, (size_t)(n - at));
+            if (put < 0) result = wt_fail_errno(err, "cannot write the dropped documents");
+            else at += put;
+        }
+        if (n < 0) result = wt_fail_errno(err, "cannot read '%s'", path);
+    }
+    free(block);
+    close(in);
+    return result;
+}
+
+/* The parts' dropped documents as one file: frames of zstd stand behind each other. */
+static int join_dropped(const run *r, wt_err *err) {
+    char *path = wt_path_join(r->job->output, "dropped.jsonl.zst");
+    char *part = wt_path_join(r->job->output, "dropped.jsonl.zst.part");
+    int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int result = out < 0 ? wt_fail_errno(err, "cannot write '%s'", part) : 0;
+    run at = *r;
+    for (at.i_part = 0; at.i_part < r->i_part && !result; at.i_part++) {
+        char *from = part_path(&at, true);
+        result = append_file(out, from, err);
+        free(from);
+    }
+    if (!result && fsync(out)) result = wt_fail_errno(err, "cannot write '%s'", part);
+    if (out >= 0) close(out);
+    if (!result && rename(part, path)) result = wt_fail_errno(err, "cannot rename '%s'", part);
+    if (!result) result = wt_sync_dir_of(path, err);
+    if (result) unlink(part);
+    free(path);
+    free(part);
+    return result;
+}
+
+static int publish(run *r, wt_err *err) {
+    if (close_part(r, err)) return -1;
+    if (r->to_folder && join_dropped(r, err)) return -1;
+    return r->job->state ? save(r, r->job->state, err) : 0;
+}
+
+static void report(run *r) {
+    static const char *const names[N_CAUSE] = {"documents in", "documents out", "bytes in", "bytes out",
+                                               "paragraphs removed", "lines too long", "documents marked"};
+    for (int i = 0; i < N_CAUSE; i++)
+        if (r->counter[i] || i < N_PARAGRAPHS) wt_report_count(names[i], r->counter[i]);
+    bool marks = r->job->mode != CORPUS_DROP;
+    for (int i = DEDUP_NOT_JSON; i < DEDUP_N_CAUSES; i++)
+        if (r->counter[N_CAUSE + i]) {
+            char name[64];
+            snprintf(name, sizeof name, "marked %s", dedup_cause_name((dedup_cause)i));
+            if (marks && i != DEDUP_NOT_JSON) wt_report_count(name, r->counter[N_CAUSE + i]);
+            else wt_report_drop(dedup_cause_name((dedup_cause)i), r->counter[N_CAUSE + i]);
+        }
+    if (r->counter[N_TOO_LONG]) wt_report_drop("line too long", r->counter[N_TOO_LONG]);
+    wt_buf json = {0}, warnings = {0};
+    dedup_describe(r->d, &json, &warnings);
+    wt_report_json("filters", wt_buf_view(&json));
+    wt_str rest = wt_buf_view(&warnings);
+    while (rest.len > 0) {
+        wt_str line = wt_str_cut(&rest, '\n');
+        wt_warn("%.*s", WT_FMT(line));
+    }
+    wt_buf_free(&json);
+    wt_buf_free(&warnings);
+}
+
+static int check_read_only(const run *r, wt_err *err) {
+    if (r->job->n_read_only == 0) return 0;
+    dedup_read_only_counts c = dedup_read_only_stats(r->d);
+    wt_report_count("read-only keys loaded", c.keys_loaded);
+    wt_report_count("read-only keys tested", c.keys_tested);
+    wt_report_count("read-only keys hit", c.keys_hit);
+    if (c.keys_loaded && (c.keys_tested || r->counter[N_IN] == 0)) return 0;
+    return wt_fail(err, WT_EDATA, "the read-only sets did nothing: %llu keys loaded, %llu tested",
+                   (unsigned long long)c.keys_loaded, (unsigned long long)c.keys_tested);
+}
+
+static int run_passes(run *r, wt_err *err) {
+    if (r->job->rules.paragraphs && r->job->rules.paragraph_count && r->counter[N_IN] == 0) {
+        r->counting = true;
+        wt_progress_begin("counting paragraphs", "documents", 0);
+        int result = pipeline_run(r, err);
+        wt_progress_end();
+        if (result) return -1;
+        r->counting = false;
+        r->at = (place){0};
+        r->part_bytes = r->docs_read = 0;
+    }
+    if (open_part(r, err)) return -1;
+    wt_progress_begin("judging", "documents", 0);
+    int result = pipeline_run(r, err);
+    wt_progress_end();
+    return result;
+}
+
+static int run_all(run *r, wt_err *err) {
+    bool done = false;
+    if (load_or_make(r, &done, err)) return -1;
+    for (size_t i = 0; i < r->job->n_read_only; i++)
+        if (dedup_read_only(r->d, r->job->read_only[i], err)) return -1;
+    if (!done && (run_passes(r, err) || publish(r, err))) return -1;
+    report(r);
+    return done ? 0 : check_read_only(r, err);
+}
+
+static bool is_file_name(const char *output) {
+    wt_str s = wt_str_of(output);
+    for (int i = 0; WT_JSONL_SUFFIXES[i]; i++)
+        if (wt_str_ends(s, wt_str_of(WT_JSONL_SUFFIXES[i]))) return !wt_is_dir(output);
+    return strcmp(output, "-") == 0 || (wt_exists(output) && !wt_is_dir(output));
+}
+
+static void run_free(run *r) {
+    if (r->kept) wt_out_abort(r->kept);
+    if (r->dropped) wt_out_abort(r->dropped);
+    wt_in_close(r->in);
+    dedup_free(r->d);
+    wt_arena_free(r->arena);
+    wt_buf_free(&r->scratch);
+    free(r->work_dir);
+}
+
+/* A state that holds this very run is good for continuing it, not for a fresh start. */
+static int check_state_is_before(run *r, int begin, wt_err *err) {
+    wt_buf note = {0};
+    if (begin != WT_RUN_FRESH || !r->job->state || !wt_exists(r->job->state)) return 0;
+    dedup *d = dedup_load(r->job->state, &r->job->rules, &note, err);
+    int result = d ? 0 : -1;
+    if (d && note_is_ours(r, wt_buf_view(&note)))
+        result = wt_fail(err, WT_EEXIST, "state '%s' holds the documents of this very run already; give it as "
+                         "it was before, or another name", r->job->state);
+    dedup_free(d);
+    wt_buf_free(&note);
+    return result;
+}
+
+int corpus_run(const corpus_job *job, wt_err *err) {
+    run r = {.job = job, .arena = wt_arena_new(0)};
+    r.to_folder = job->output && !is_file_name(job->output);
+    snprintf(r.run_name, sizeof r.run_name, "%016llx",
+             (unsigned long long)wt_hash64(job->key.ptr, job->key.len, 0));
+    bool stdout_only = !job->output || strcmp(job->output, "-") == 0;
+    int begin = wt_run_begin(stdout_only ? NULL : job->output, r.to_folder, job->key, job->force, err);
+    int result = begin < 0 ? -1 : 0;
+    if (begin == WT_RUN_DONE) {
+        wt_info("'%s' is complete", job->output);
+    } else if (!result && !(result = check_state_is_before(&r, begin, err))) {
+        if (r.to_folder) {
+            r.work_dir = wt_path_join(job->output, ".state");
+            result = wt_mkdirs(r.work_dir, err);
+        }
+        if (!result) result = run_all(&r, err);
+        if (!result && r.work_dir) result = wt_remove_tree(r.work_dir, err);
+        if (!result && !stdout_only) result = wt_run_finish(job->output, r.to_folder, job->key, err);
+    }
+    run_free(&r);
+    return result;
+}
+
+void corpus_key(const corpus_job *job, wt_buf *key) {
+    wt_buf_printf(key, "{\"rules\":");
+    dedup_rules_write(&job->rules, key);
+    wt_buf_printf(key, ",\"threshold\":%.17g,\"bytes_per_doc\":%.17g,\"overlap\":%.17g,\"rate\":%.17g,"
+                  "\"expect\":%llu,\"mode\":%d,\"part_bytes\":%llu,\"limit\":%llu,\"state\":",
+                  job->rules.threshold, job->rules.bytes_per_doc, job->rules.overlap, job->rules.fp_rate,
+                  (unsigned long long)job->rules.expect, (int)job->mode,
+                  (unsigned long long)job->part_bytes, (unsigned long long)job->limit);
+    wt_json_add_string(key, wt_str_of(job->state ? job->state : ""));
+    wt_buf_printf(key, ",\"read_only\":[");
+    for (size_t i = 0; i < job->n_read_only; i++) wt_run_key_input(key, job->read_only[i]);
+    wt_buf_printf(key, "],\"inputs\":[");
+    for (size_t i = 0; i < job->inputs->n; i++) wt_run_key_input(key, job->inputs->path[i]);
+    wt_buf_printf(key, "]}");
+}

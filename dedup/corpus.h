@@ -1,0 +1,35 @@
+/* corpus.h - files of documents through a dedup, into a folder of files of documents: in order, in
+ * parts, continued where it was killed. */
+#ifndef WT_DEDUP_CORPUS_H
+#define WT_DEDUP_CORPUS_H
+
+#include "common/fs.h"
+#include "dedup/dedup.h"
+
+typedef enum {
+    CORPUS_DROP,                /* write what is kept */
+    CORPUS_MARK,                /* write all, with "attributes" saying what would go */
+    CORPUS_ATTRIBUTES           /* write only "id" and "attributes" */
+} corpus_mode;
+
+typedef struct {
+    const wt_paths *inputs;
+    const char *output;         /* a folder; a file where the name ends in .jsonl[.zst|.gz]; NULL: stdout */
+    dedup_rules rules;
+    corpus_mode mode;
+    const char *state;          /* NULL: none */
+    const char *const *read_only;
+    size_t n_read_only;
+    uint64_t part_bytes;        /* of input a part of the output covers */
+    uint64_t limit;             /* documents; 0: all */
+    int threads;
+    bool force;
+    wt_str key;                 /* the run's identity, JSON */
+} corpus_job;
+
+/* Counts, warnings and drops go to the report (tool.h). */
+int corpus_run(const corpus_job *job, wt_err *err);
+/* The run's identity from the job's other fields. */
+void corpus_key(const corpus_job *job, wt_buf *key);
+
+#endif

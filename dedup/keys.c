@@ -1,0 +1,129 @@
+/* keys.c - from a document's text to the keys that the rules ask for. */
+#include "common/hash.h"
+#include "dedup/dedup_impl.h"
+#include "dedup/words_impl.h"
+
+/* ---- URLs: http and https, "www.", default ports, fragments, utm_* parameters and a slash at the
+ * end make no other page. The host is lower-cased, the path is not. ---- */
+
+static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
+    ptrdiff_t scheme = wt_str_find(url, WT_STR("://"));
+    if (scheme >= 0 && scheme < 10) url = (wt_str){url.ptr + scheme + 3, url.len - (size_t)scheme - 3};
+    size_t n = 0;
+    while (n < url.len && !strchr("/?#", url.ptr[n])) n++;
+    *rest = (wt_str){url.ptr + n, url.len - n};
+    wt_str host = {url.ptr, n};
+    if (host.len > 4 && strncasecmp(host.ptr, "www.", 4) == 0) host.ptr += 4, host.len -= 4;
+    if (wt_str_ends(host, WT_STR(":80"))) host.len -= 3;
+    else if (wt_str_ends(host, WT_STR(":443"))) host.len -= 4;
+    return host;
+}
+
+static uint64_t url_key(wt_str url) {
+    wt_str rest, host = url_host_and_rest(wt_str_trim(url), &rest);
+    uint64_t hash = 0;
+    for (size_t i = 0; i < host.len; i++) {
+        uint8_t c = (uint8_t)host.ptr[i];
+        hash = wt_mix64(hash ^ (c >= 'A' && c <= 'Z' ? c | 0x20 : c)) + GOLDEN;
+    }
+    wt_str before_fragment = wt_str_cut(&rest, '#'), query = before_fragment;
+    wt_str path = wt_str_cut(&query, '?');
+    while (path.len > 0 && path.ptr[path.len - 1] == '/') path.len--;
+    hash ^= wt_hash64(path.ptr, path.len, 1);
+    while (query.len > 0) {
+        wt_str pair = wt_str_cut(&query, '&');
+        if (pair.len == 0 || wt_str_starts(pair, WT_STR("utm_"))) continue;
+        hash = wt_mix64(hash ^ wt_hash64(pair.ptr, pair.len, 2)) + GOLDEN;
+    }
+    return wt_mix64(hash);
+}
+
+/* ---- lists ---- */
+
+static key_unit *unit_add(unit_list *list) {
+    WT_GROW(list->at, list->cap, list->n + 1);
+    return &list->at[list->n++];
+}
+
+static void hash_words(words_rule rule, wt_str text, u64_list *out) {
+    out->n = 0;
+    words_hash(rule, text, out);
+}
+
+/* The next paragraph: up to and with its newline. */
+static bool next_paragraph(wt_str text, size_t *at, size_t *start) {
+    if (*at >= text.len) return false;
+    *start = *at;
+    const char *newline = memchr(text.ptr + *at, '\n', text.len - *at);
+    *at = newline ? (size_t)(newline - text.ptr) + 1 : text.len;
+    return true;
+}
+
+static void paragraph_keys(dedup_batch *b, doc_keys *doc, wt_str text) {
+    doc->paragraph_at = b->paragraph_units.n;
+    for (size_t at = 0, start; next_paragraph(text, &at, &start);) {
+        hash_words(WORDS_WHITESPACE, (wt_str){text.ptr + start, at - start}, &b->blank_words);
+        if (b->blank_words.n == 0) continue;
+        *unit_add(&b->paragraph_units) = (key_unit){start, at, b->paragraph_keys.n, 1};
+        list_add(&b->paragraph_keys, words_key(b->blank_words.at, b->blank_words.n));
+    }
+    doc->n_paragraphs = b->paragraph_units.n - doc->paragraph_at;
+}
+
+/* One unit: its n-grams, or one key for all of it when it has fewer words. */
+static void ngram_unit_keys(dedup_batch *b, const u64_list *words, int n, size_t start, size_t end) {
+    size_t key_at = b->ngram_keys.n;
+    if (words->n == 0) return;
+    if (words->n < (size_t)n) list_add(&b->ngram_keys, words_key(words->at, words->n));
+    else words_ngrams(words->at, words->n, n, &b->ngram_keys);
+    *unit_add(&b->ngram_units) = (key_unit){start, end, key_at, b->ngram_keys.n - key_at};
+}
+
+static void ngram_keys(const dedup_rules *r, dedup_batch *b, doc_keys *doc, wt_str text) {
+    doc->ngram_at = b->ngram_units.n;
+    if (r->unit == NGRAM_DOCUMENT) {
+        ngram_unit_keys(b, &b->words, r->ngram, 0, text.len);
+    } else {
+        for (size_t at = 0, start; next_paragraph(text, &at, &start);) {
+            hash_words(r->words, (wt_str){text.ptr + start, at - start}, &b->words);
+            ngram_unit_keys(b, &b->words, r->ngram, start, at);
+        }
+    }
+    doc->n_ngrams = b->ngram_units.n - doc->ngram_at;
+}
+
+static void near_keys(const dedup_rules *r, dedup_batch *b, doc_keys *doc) {
+    if (b->words.n < (size_t)r->shingle) {
+        doc->near = NEAR_SHORT;
+        doc->short_key = words_key(b->words.at, b->words.n);
+        return;
+    }
+    uint32_t bins[SKETCH_BINS_MAX];
+    b->shingles.n = 0;
+    words_ngrams(b->words.at, b->words.n, r->shingle, &b->shingles);
+    if (r->seed)
+        for (size_t i = 0; i < b->shingles.n; i++)
+            b->shingles.at[i] = wt_mix64(b->shingles.at[i] ^ r->seed * GOLDEN);
+    sketch_make(b->shingles.at, b->shingles.n, r->plan.bands * r->plan.rows, bins);
+    list_room(&b->near_keys, (size_t)r->plan.bands);
+    doc->near = NEAR_SKETCH;
+    doc->near_at = b->near_keys.n;
+    sketch_bands(bins, &r->plan, b->near_keys.at + b->near_keys.n);
+    b->near_keys.n += (size_t)r->plan.bands;
+}
+
+void keys_of_document(const dedup *d, dedup_batch *b, doc_keys *doc, wt_str text, wt_str url) {
+    const dedup_rules *r = &d->wanted;
+    if (r->urls && url.len > 0) {
+        doc->has_url = true;
+        doc->url = url_key(url);
+    }
+    if (r->exact) {
+        hash_words(WORDS_WHITESPACE, text, &b->blank_words);
+        doc->exact = words_key(b->blank_words.at, b->blank_words.n);
+    }
+    if (r->near || (r->ngram && r->unit == NGRAM_DOCUMENT)) hash_words(r->words, text, &b->words);
+    if (r->near) near_keys(r, b, doc);
+    if (r->ngram) ngram_keys(r, b, doc, text);
+    if (r->paragraphs) paragraph_keys(b, doc, text);
+}

@@ -1,0 +1,49 @@
+/* sketch.h - near-duplicates: a document's shingles as a few bins, bins as band keys, and how many
+ * bands must agree.
+ *
+ * The sketch is Fast Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017): t bins, and the share of
+ * equal bins of two documents estimates the Jaccard similarity J of their shingle sets. In round i
+ * each shingle falls into one bin with a value that starts with i; a bin keeps its smallest. Long
+ * documents fill all bins in the first round, at one hash a shingle; short ones take more rounds.
+ *
+ * r bins make a band key, b bands a document, one Bloom filter a band. A document is a duplicate when
+ * at least c of its b keys were seen: P = P[Binomial(b, J^r) >= c]. Asking for c instead of one makes
+ * the curve steeper for the same number of hashes, and lets each filter err in some per cent, as c
+ * errors must meet: about 8 bits a key are enough. */
+#ifndef WT_DEDUP_SKETCH_H
+#define WT_DEDUP_SKETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/str.h"
+
+enum { SKETCH_BINS_MAX = 1024 };
+
+typedef struct {
+    int bands, rows, votes;     /* b, r, c; the sketch has bands * rows bins */
+    double band_fp_rate;        /* of each band's filter */
+} sketch_plan;
+
+/* n shingle keys (n > 0, well mixed) into n_bins bins. */
+void sketch_make(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins);
+/* The same by the definition, round by round and bin by bin: the twin. */
+void sketch_make_plain(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins);
+void sketch_bands(const uint32_t *bins, const sketch_plan *plan, uint64_t *band_keys);
+
+/* The best plan for a similarity threshold in [0.3, 0.99], a false-alarm chance per document and a
+ * budget of filter bytes a document. The least mean distance from the ideal step wins. */
+int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_plan *plan,
+                 wt_err *err);
+/* Fills band_fp_rate for given bands, rows and votes. */
+void sketch_plan_rate(sketch_plan *plan, double fp_rate);
+double sketch_bytes_per_doc(const sketch_plan *plan);
+/* Chance that two documents of similarity J are called duplicates. */
+double sketch_recall(const sketch_plan *plan, double J);
+/* The similarity that makes this many votes the expected number. */
+double sketch_similarity(const sketch_plan *plan, int votes);
+/* The curve as text: similarity, chance, a bar. */
+void sketch_print_curve(const sketch_plan *plan, double threshold, wt_buf *out);
+
+#endif
