@@ -34,12 +34,14 @@ static bool is_regular(const char *path) {
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
+/* A kill before the first state was in place leaves its .part: that folder is empty as well. */
 static bool is_empty_dir(const char *path) {
     DIR *dir = opendir(path);
     if (!dir) return false;
     bool empty = true;
     for (struct dirent *e; empty && (e = readdir(dir));)
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                strcmp(e->d_name, "run.json.part") == 0;
     closedir(dir);
     return empty;
 }
