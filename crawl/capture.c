@@ -5,15 +5,18 @@
 #include <time.h>
 
 #include "common/hash.h"
+#include "common/in.h"
 #include "common/tool.h"
 #include "common/warc.h"
+
+#define SAMPLE_BYTES ((size_t)8 << 10)
 
 struct capture_writer {
     int level;
     bool keep_requests;
     wt_rng rng;
     wt_digest *sha;
-    wt_buf block, body;
+    wt_buf block, body, sample;
 };
 
 capture_writer *capture_writer_new(int level, bool keep_requests, uint64_t seed) {
@@ -31,6 +34,7 @@ void capture_writer_free(capture_writer *w) {
     wt_digest_free(w->sha);
     wt_buf_free(&w->block);
     wt_buf_free(&w->body);
+    wt_buf_free(&w->sample);
     free(w);
 }
 
@@ -61,6 +65,25 @@ static void add(wt_warc_pair *fields, int *n, wt_str name, const char *value) {
     fields[(*n)++] = (wt_warc_pair){name, wt_str_of(value)};
 }
 
+/* A bomb is a coded body that decodes to more than CAPTURE_DECODED_MAX. Nothing here needs the decoded
+ * body, so that only suspects are decoded: bodies that are large enough (deflate gives 1032:1 at most)
+ * and whose first 8 KiB already give 50:1, which pages do not. */
+static bool is_bomb(capture_writer *w, wt_str payload, wt_str coding) {
+    wt_err err = {0};
+    if (coding.len == 0 || payload.len < CAPTURE_DECODED_MAX / 1032)
+        return false;
+    wt_buf_clear(&w->sample);
+    wt_str start = {payload.ptr, SAMPLE_BYTES};
+    wt_decode_body(start, coding, 50 * SAMPLE_BYTES, &w->sample, &err);
+    if (err.code != WT_ELIMIT)
+        return false;
+    wt_buf_clear(&w->sample);
+    err = (wt_err){0};
+    wt_decode_body(payload, coding, CAPTURE_DECODED_MAX, &w->sample, &err);
+    wt_buf_free(&w->sample);
+    return err.code == WT_ELIMIT;
+}
+
 int capture_encode(capture_writer *w, const fetch *x, capture *out, wt_err *err) {
     char date[32], response_id[48], request_id[48], block_digest[48], payload_digest[48];
     uint8_t sha1[20];
@@ -76,9 +99,12 @@ int capture_encode(capture_writer *w, const fetch *x, capture *out, wt_err *err)
     wt_str block = wt_buf_view(&w->block), payload = wt_buf_view(&x->body);
     if (wt_http_parse(block, &w->body, &message, NULL) == 0)
         payload = message.body;
+    else
+        memset(&message, 0, sizeof message);
     digest_of(w, payload, out->digest, payload_digest);
     digest_of(w, block, sha1, block_digest);
     out->payload_bytes = payload.len;
+    out->bomb = is_bomb(w, payload, message.content_encoding);
 
     add(fields, &n, WT_STR("WARC-Record-ID"), response_id);
     add(fields, &n, WT_STR("WARC-Date"), date);
@@ -87,7 +113,10 @@ int capture_encode(capture_writer *w, const fetch *x, capture *out, wt_err *err)
         add(fields, &n, WT_STR("WARC-IP-Address"), x->ip);
     if (x->http2)
         add(fields, &n, WT_STR("WARC-Protocol"), "h2");
-    add(fields, &n, WT_STR("WARC-Payload-Digest"), payload_digest);
+    /* Readers disagree on what a chunked body that breaks off holds: no digest is better than two. */
+    bool doubtful = x->cut != FETCH_WHOLE && wt_http_field(wt_buf_view(&x->header), "Transfer-Encoding").len;
+    if (!doubtful)
+        add(fields, &n, WT_STR("WARC-Payload-Digest"), payload_digest);
     add(fields, &n, WT_STR("WARC-Block-Digest"), block_digest);
     if (truncated_word(x->cut))
         add(fields, &n, WT_STR("WARC-Truncated"), truncated_word(x->cut));

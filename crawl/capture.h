@@ -13,6 +13,8 @@
 #include "common/str.h"
 #include "crawl/fetch.h"
 
+#define CAPTURE_DECODED_MAX ((size_t)16 << 20)
+
 typedef struct capture_writer capture_writer;         /* scratch of one thread */
 
 typedef struct {
@@ -20,6 +22,7 @@ typedef struct {
     size_t response_bytes;      /* of the first member */
     uint64_t payload_bytes;     /* body without transfer coding */
     uint8_t digest[20];         /* SHA-1 of the payload */
+    bool bomb;                  /* decodes to more than CAPTURE_DECODED_MAX */
 } capture;
 
 /* level: gzip 1..9.  keep_requests: also write request records. */

@@ -349,12 +349,15 @@ static int page_done(crawler *c, job *j, wt_err *err) {
     if (is_redirect(x->status) && location.len) {
         if (follow(c, j, location, &target, &outcome, &detail, err))
             return -1;
+    } else if (j->e.captured && j->e.cap.bomb) {
+        outcome = "bomb";
+        detail = "its coding hides more than 16 MiB";
     } else if (x->cut == FETCH_CUT_TYPE) {
         outcome = "type";
     } else if (x->status < 200 || x->status > 299) {
         outcome = "http";
     }
-    if (outcome_put(c, j, outcome, detail, true, target, err))
+    if (outcome_put(c, j, outcome, detail, strcmp(outcome, "bomb") != 0, target, err))
         return -1;
     return turn_end(c, j, FRONTIER_ANSWERED, -1, err);
 }

@@ -252,7 +252,7 @@ static int open_parts(crawler *c, wt_err *err) {
                                 .backoff_max_s = 3600, .dead_after = 5, .seed = o->seed};
     fetch_options net = {.user_agent = o->user_agent, .timeout_s = o->timeout_s,
                          .connect_timeout_s = o->timeout_s < 10 ? o->timeout_s : 10,
-                         .low_speed_s = o->timeout_s < 20 ? o->timeout_s : 20, .low_speed_bytes = 500,
+                         .low_speed_s = 20, .low_speed_bytes = 500,
                          .allow_private = o->allow_private, .http2 = o->http2, .any_type = o->any_type,
                          .proxy = o->proxy, .cacert = o->cacert,
                          .connections = o->max_conns / o->threads + 16};

@@ -442,7 +442,11 @@ static void judge(slot *s, fetch *job, CURLcode code) {
         job->end = connected == 0 ? FETCH_CONNECT : strstr(s->error, "too slow") ? FETCH_SLOW : FETCH_TIMEOUT;
         break;
     }
-    case CURLE_URL_MALFORMAT: case CURLE_OUT_OF_MEMORY: case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_OUT_OF_MEMORY:                          /* libcurl's word for a line beyond its 100 KB */
+        job->end = job->status ? FETCH_HEADERS : FETCH_REFUSED;
+        snprintf(s->error, sizeof s->error, job->status ? "a header line of more than 100 KB" : "out of memory");
+        break;
+    case CURLE_URL_MALFORMAT: case CURLE_BAD_FUNCTION_ARGUMENT:
         job->end = FETCH_REFUSED;
         break;
     case CURLE_FILESIZE_EXCEEDED:
