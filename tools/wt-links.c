@@ -7,11 +7,11 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/out.h"
+#include "common/tally.h"
 #include "common/tool.h"
 #include "crawl/crawl.h"
 #include "crawl/links_exact.h"
 #include "crawl/links_store.h"
-#include "crawl/tally.h"
 #include "dedup/bloom.h"
 
 static const char *preset = "webtext", *score_mode, *nsfw, *since, *until, *merge = "";
@@ -131,7 +131,7 @@ typedef struct {
     wt_out *out;
     wt_buf line;
     bloom *seen;
-    tally *domains;
+    wt_tally *domains;
     uint64_t n_written, n_duplicates, limit;
 } writer;
 
@@ -157,7 +157,7 @@ static int write_link(void *ctx, const links_post *post, wt_err *err) {
     if (post->has_created) wt_buf_printf(line, ",\"created_utc\":%ld}\n", (long)post->created_s);
     else wt_buf_add_str(line, WT_STR(",\"created_utc\":null}\n"));
     w->n_written++;
-    tally_add(w->domains, crawl_host_site(host_of(post->url)), 1);
+    wt_tally_add(w->domains, crawl_host_site(host_of(post->url)), 1);
     return wt_out_str(w->out, wt_buf_view(line), err);
 }
 
@@ -248,7 +248,7 @@ static int summarize(const links_store *store, links_stats *all, wt_err *err) {
 
 static int choose(const wt_args *args, const links_store *store, const links_rules *rules, wt_str key, wt_err *err) {
     links_stats *all = wt_xcalloc(1, sizeof *all);
-    writer w = {.limit = args->limit, .domains = tally_new(), .out = wt_out_open(args->output, err)};
+    writer w = {.limit = args->limit, .domains = wt_tally_new(), .out = wt_out_open(args->output, err)};
     int result = w.out ? summarize(store, all, err) : -1;
     uint64_t n_posts = all->verdict[LINKS_TAKEN];
     if (result == 0)
@@ -257,8 +257,8 @@ static int choose(const wt_args *args, const links_store *store, const links_rul
     wt_buf note = {0};
     if (result == 0) {
         wt_report_count("links written", w.n_written);
-        wt_report_count("domains", tally_names(w.domains));
-        tally_write_top(w.domains, 100, &note);
+        wt_report_count("domains", wt_tally_names(w.domains));
+        wt_tally_write_top(w.domains, 100, &note);
         wt_report_json("top_domains", wt_buf_view(&note));
         wt_buf_clear(&note);
         wt_provenance(&note, key);
@@ -268,7 +268,7 @@ static int choose(const wt_args *args, const links_store *store, const links_rul
     else if (w.out) wt_out_abort(w.out);
     wt_buf_free(&note);
     wt_buf_free(&w.line);
-    tally_free(w.domains);
+    wt_tally_free(w.domains);
     free(all);
     return result;
 }
