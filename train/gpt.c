@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/memory.h"
 #include "train/model.h"
@@ -176,3 +177,9 @@ void gpt_free(gpt *m) {
 
 const gpt_shape *gpt_shape_of(const gpt *m) { return &m->shape; }
 const char *gpt_dir_of(const gpt *m) { return m->dir; }
+
+void gpt_threads_calm(char **argv) {
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
+    setenv("GOMP_SPINCOUNT", "10000", 1);
+    execv("/proc/self/exe", argv);      /* where there is no /proc, things stay as they are */
+}

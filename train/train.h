@@ -64,6 +64,11 @@ typedef struct {
 int gpt_tensor_count(const gpt *model);
 gpt_tensor gpt_tensor_at(const gpt *model, int i);
 
+/* OpenMP's threads wait by spinning, about 40 ms with libgomp, which on a busy machine takes the
+ * cores from those that work. libgomp reads how long before main begins; so this, called first thing
+ * in main, starts the program again with a short spin, unless the environment already says how. */
+void gpt_threads_calm(char **argv);
+
 /* ---- scoring whole windows ---- */
 /* For B windows of T tokens (T <= n_ctx) in one pass:
  *   tokens     (B,T)

@@ -1,0 +1,86 @@
+/* wt-train.c - pretrains a GPT-2 on token shards. */
+#include <math.h>
+#include <string.h>
+
+#include "common/tool.h"
+#include "train/trainer.h"
+
+static train_options o;
+static const char *schedule = "cosine", *optimizer = "adamw", *recompute = "auto";
+static int64_t keep = 2, seq_len = 1024;
+
+static const wt_opt options[] = {
+    {"model", 0, WT_OPT_STRING, &o.model, "NAME", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, or LAYERSxWIDTHxHEADS"},
+    {"init-from", 0, WT_OPT_STRING, &o.init_from, "DIR", "start from a Hugging Face GPT-2 directory (F32, F16, BF16)"},
+    {"seq-len", 0, WT_OPT_INT, &seq_len, "N", "tokens of a window, and the model's context"},
+    {"batch-tokens", 0, WT_OPT_COUNT, &o.batch_tokens, "N", "tokens of one optimizer step"},
+    {"micro-batch", 0, WT_OPT_COUNT, &o.micro_batch, "N", "windows of one pass", "about 1024 tokens"},
+    {"", 0, WT_OPT_GROUP, NULL, NULL, "length (one of them)"},
+    {"steps", 0, WT_OPT_COUNT, &o.steps, "N", "optimizer steps (of full batches)", "one epoch"},
+    {"tokens", 0, WT_OPT_COUNT, &o.tokens, "N", "tokens", ""},
+    {"epochs", 0, WT_OPT_FLOAT, &o.epochs, "F", "passes over the training split", ""},
+    {"", 0, WT_OPT_GROUP, NULL, NULL, "learning"},
+    {"lr", 0, WT_OPT_FLOAT, &o.learning_rate, "F", "highest learning rate", "by the model's width"},
+    {"final-lr", 0, WT_OPT_FLOAT, &o.final_rate, "F", "learning rate at the end, as a share of --lr"},
+    {"schedule", 0, WT_OPT_CHOICE, &schedule, "cosine|wsd|linear", "after the warmup"},
+    {"cooldown", 0, WT_OPT_FLOAT, &o.cooldown, "F", "wsd: share of the run in which the rate falls"},
+    {"warmup", 0, WT_OPT_FLOAT, &o.warmup, "N", "steps of rising learning rate", "2 % of the run, at most 2000"},
+    {"batch-ramp", 0, WT_OPT_COUNT, &o.ramp_tokens, "N", "tokens over which the batch grows from an eighth", "0: none"},
+    {"optimizer", 0, WT_OPT_CHOICE, &optimizer, "adamw|muon", "muon: for the layers' matrices"},
+    {"weight-decay", 0, WT_OPT_FLOAT, &o.weight_decay, "F", "of matrices, decoupled"},
+    {"beta1", 0, WT_OPT_FLOAT, &o.beta1, "F", "AdamW's memory of gradients"},
+    {"beta2", 0, WT_OPT_FLOAT, &o.beta2, "F", "AdamW's memory of squares", "by its half-life"},
+    {"beta2-half-life", 0, WT_OPT_COUNT, &o.beta2_half_life, "N", "tokens after which a square counts half", "1/20 of the run, at most 7M"},
+    {"grad-clip", 0, WT_OPT_FLOAT, &o.grad_clip, "F", "largest gradient norm; 0: none"},
+    {"document-mask", 0, WT_OPT_FLAG, &o.document_mask, NULL, "a token sees only its own document"},
+    {"", 0, WT_OPT_GROUP, NULL, NULL, "memory"},
+    {"recompute", 0, WT_OPT_CHOICE, &recompute, "auto|on|off", "compute activations again instead of keeping them"},
+    {"memory", 0, WT_OPT_BYTES, &o.memory, "BYTES", "fit into this; may use bfloat16 moments and layer-by-layer updates", "what is free, exact modes only"},
+    {"plan", 0, WT_OPT_FLAG, &o.plan_only, NULL, "print what the run would take and stop"},
+    {"", 0, WT_OPT_GROUP, NULL, NULL, "along the way"},
+    {"eval-every", 0, WT_OPT_COUNT, &o.eval_every, "N", "steps between validation losses; 0: never"},
+    {"eval-tokens", 0, WT_OPT_COUNT, &o.eval_tokens, "N", "tokens of the validation split that are used; 0: all"},
+    {"save-every", 0, WT_OPT_COUNT, &o.save_every, "N", "steps between checkpoints; 0: only at the end"},
+    {"keep", 0, WT_OPT_INT, &keep, "N", "checkpoints that stay, besides the best; 0: all"},
+    {"sample-every", 0, WT_OPT_COUNT, &o.sample_every, "N", "steps between samples of text; 0: never"},
+    {"sample-tokens", 0, WT_OPT_COUNT, &o.sample_tokens, "N", "length of a sample"},
+    {"log-every", 0, WT_OPT_COUNT, &o.log_every, "N", "steps between lines of log.jsonl"},
+    {0}};
+
+static const wt_tool tool = {
+    .name = "wt-train",
+    .summary = "pretrain a GPT-2 on token shards",
+    .usage = "[options] SHARDS -o RUN",
+    .description =
+        "Trains in fp32 on the processor's vector units, all cores. RUN gets log.jsonl and checkpoints that\n"
+        "`transformers` opens as they are; RUN/latest and RUN/best point at them. The same command goes on\n"
+        "where a stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
+        "Under mpirun the windows of each step are shared by the ranks.",
+    .options = options,
+    .example = "wt-train shards/ -o run/ --model 6x384x6 --seq-len 256 --tokens 20M",
+};
+
+static int run(const wt_args *args, wt_err *err) {
+    if (args->n_inputs != 1) return wt_fail(err, WT_EARG, "give one folder of shards");
+    if (!args->output && !o.plan_only) return wt_fail(err, WT_EARG, "-o RUN is missing");
+    if (seq_len < 0 || seq_len > 1 << 20) return wt_fail(err, WT_EARG, "--seq-len %lld is out of range", (long long)seq_len);
+    o.shards = args->inputs[0], o.output = args->output, o.threads = args->threads, o.seed = args->seed, o.force = args->force;
+    o.schedule = !strcmp(schedule, "wsd") ? TRAIN_WSD : !strcmp(schedule, "linear") ? TRAIN_LINEAR : TRAIN_COSINE;
+    o.muon = !strcmp(optimizer, "muon");
+    o.recompute = !strcmp(recompute, "on") ? TRAIN_RECOMPUTE_ON : !strcmp(recompute, "off") ? TRAIN_RECOMPUTE_OFF : TRAIN_RECOMPUTE_AUTO;
+    o.keep = (int)keep, o.seq_len = (int)seq_len;
+    if (args->limit) {      /* --limit N: at most N steps */
+        if (o.steps || o.tokens || o.epochs > 0) return wt_fail(err, WT_EARG, "--limit is --steps here; give one");
+        o.steps = args->limit;
+    }
+    return train_run(&o, err);
+}
+
+int main(int argc, char **argv) {
+    wt_err err = {0};
+    wt_args args;
+    gpt_threads_calm(argv);
+    o = train_defaults();
+    wt_tool_start(&tool, argc, argv, &args);
+    return wt_tool_end(&tool, run(&args, &err), &err);
+}
