@@ -40,7 +40,7 @@ LDFLAGS += $(SANFLAGS)
 
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
-STAGES := common crawl extract dedup bpe shard train
+STAGES := common crawl extract dedup bpe shard train report
 
 # What each stage needs below it, and from the system.
 BELOW_common  := common
@@ -50,6 +50,7 @@ BELOW_dedup   := dedup common
 BELOW_bpe     := bpe common
 BELOW_shard   := shard common
 BELOW_train   := train shard bpe common
+BELOW_report  := report common
 
 INC_common  :=
 INC_extract := $(call pkg,--cflags,libxml-2.0)
@@ -72,7 +73,7 @@ TOOL_wt-shard   := shard bpe
 TOOL_wt-train   := train shard bpe
 TOOL_wt-sample  := train shard bpe
 TOOL_wt-eval    := train shard bpe
-TOOL_wt-report  := crawl
+TOOL_wt-report  := report crawl
 TOOL_webtext    :=
 
 ifeq ($(MPI),1)

@@ -86,6 +86,8 @@ int crawl_state_each_warc(crawl_state *s, crawl_state_warc_fn fn, void *ctx, wt_
 /* ---- questions, also while a crawl runs; they open DIR/state.sqlite for reading ---- */
 /* {"urls":..,"done":..,"pending":..,"outcomes":{..},"statuses":{..},"hosts":{..},"warc":{..}} */
 int crawl_state_status(const char *dir, wt_buf *json, wt_err *err);
+/* The same and more for a page about the crawl: types, top_hosts, failures, sizes, times, progress. */
+int crawl_state_report(const char *dir, wt_buf *json, wt_err *err);
 /* All that is known about one address, as JSON lines: it, and the hops behind it. */
 int crawl_state_why(const char *dir, wt_str url, wt_buf *json, wt_err *err);
 
