@@ -626,9 +626,7 @@ int corpus_run(const corpus_job *job, wt_err *err) {
     bool stdout_only = !job->output || strcmp(job->output, "-") == 0;
     int begin = wt_run_begin(stdout_only ? NULL : job->output, r.to_folder, job->key, job->force, err);
     int result = begin < 0 ? -1 : 0;
-    if (begin == WT_RUN_DONE) {
-        wt_info("'%s' is complete", job->output);
-    } else if (!result && !(result = check_state_is_before(&r, begin, err))) {
+    if (!result && begin != WT_RUN_DONE && !(result = check_state_is_before(&r, begin, err))) {
         if (r.to_folder) {
             r.work_dir = wt_path_join(job->output, ".state");
             result = wt_mkdirs(r.work_dir, err);

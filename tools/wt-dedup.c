@@ -1,9 +1,11 @@
 /* wt-dedup.c - drops documents that were seen before; `overlap` measures how much of one set another
  * holds. The work is in dedup/. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/tool.h"
 #include "dedup/corpus.h"
+#include "dedup/overlap.h"
 
 static dedup_rules rules;
 static struct {
@@ -45,6 +47,43 @@ static const wt_opt options[] = {
     {"part-bytes", 0, WT_OPT_BYTES, &opt.part_bytes, "N", "input bytes covered by one file of the output", NULL},
     {0}};
 
+static struct {
+    wt_list train, test;
+    int64_t ngram;
+    double fp_rate;
+    uint64_t expect, probes, min_hits;
+    const char *mode, *words, *examples, *contaminated, *clean;
+    bool json, lines;
+} over = {.ngram = 8, .fp_rate = 1e-8, .probes = 10000000, .min_hits = 1, .mode = "bloom", .words = "alnum"};
+
+static const wt_opt overlap_options[] = {
+    {"train", 0, WT_OPT_LIST, &over.train, "DOCS...", "training documents; NAME=PATH makes a row of that name", NULL},
+    {"test", 0, WT_OPT_LIST, &over.test, "DOCS...", "test sets, one a path; NAME=PATH names it", NULL},
+    {"ngram", 0, WT_OPT_INT, &over.ngram, "N", "words in an n-gram", NULL},
+    {"fpr", 0, WT_OPT_FLOAT, &over.fp_rate, "F", "false-positive rate of the filter", NULL},
+    {"mode", 0, WT_OPT_CHOICE, &over.mode, "bloom|inverted|both",
+     "filter of the training n-grams; exact table of the test n-grams; both, compared", NULL},
+    {"expect", 0, WT_OPT_COUNT, &over.expect, "N", "distinct training n-grams", "counted first"},
+    {"probes", 0, WT_OPT_COUNT, &over.probes, "N", "random strings that verify the rate", NULL},
+    {"words", 0, WT_OPT_CHOICE, &over.words, "alnum|uax29|whitespace|chars", "what a word is", NULL},
+    {"lines", 0, WT_OPT_FLAG, &over.lines, NULL, "plain text: each line is a document", NULL},
+    {"examples", 0, WT_OPT_STRING, &over.examples, "FILE", "write one line of JSON for each test example", NULL},
+    {"contaminated", 0, WT_OPT_STRING, &over.contaminated, "FILE", "list training documents that hold test n-grams", NULL},
+    {"clean", 0, WT_OPT_STRING, &over.clean, "FILE", "write the training documents without those", NULL},
+    {"min-hits", 0, WT_OPT_COUNT, &over.min_hits, "N", "test n-grams that make a document contaminated", NULL},
+    {"json", 0, WT_OPT_FLAG, &over.json, NULL, "print JSON", NULL},
+    {0}};
+
+static const wt_command commands[] = {
+    {"overlap", "how much of a test set a training set holds", "--train DOCS... --test DOCS...",
+     "The share of the test sets' n-grams of lower-cased alphanumeric words that occur in the training "
+     "documents, over all positions and over distinct n-grams (Radford et al. 2019, section 4). DOCS are JSON "
+     "lines (their text; without one, every string) or plain text (a file is a document, or a line with --lines).",
+     overlap_options,
+     "wt-dedup overlap --train corpus/ --test lambada.jsonl wikitext=wiki.test.tokens --ngram 8 --fpr 1e-8\n"
+     "wt-dedup overlap --train corpus/ --test eval/*.jsonl --mode inverted --clean clean.jsonl.zst"},
+    {0}};
+
 static const wt_tool tool = {
     .name = "wt-dedup",
     .summary = "drop documents that were seen before",
@@ -57,6 +96,8 @@ static const wt_tool tool = {
         "number of threads and any cut of the same documents into files. A killed run goes on when the same "
         "command is given again.",
     .options = options,
+    .commands = commands,
+    .inputs_optional = true,
     .example = "wt-dedup docs/ -o corpus/\n"
                "wt-dedup docs/ -o corpus/ --near --threshold 0.7 --state seen.bloom"};
 
@@ -107,9 +148,94 @@ static int run(const wt_args *args, wt_err *err) {
     return result;
 }
 
+/* ---- overlap ---- */
+
+static const char *const ANY_SUFFIXES[] = {".jsonl", ".jsonl.zst", ".jsonl.gz", ".jsonl.xz", ".jsonl.bz2", ".json",
+                                           ".json.zst", ".json.gz", ".txt", ".txt.zst", ".txt.gz", ".tokens", NULL};
+
+/* The file's name without folder and endings. */
+static char *stem(const char *path) {
+    const char *slash = strrchr(path, '/');
+    wt_str name = wt_str_of(slash && slash[1] ? slash + 1 : path);
+    size_t n = 0;
+    while (n < name.len && name.ptr[n] != '.' && name.ptr[n] != '/') n++;
+    return wt_xstrndup((wt_str){name.ptr, n ? n : name.len});
+}
+
+/* "NAME=PATH", or a path. */
+static char *set_name(const char *item, const char *fallback, const char **path) {
+    const char *equals = strchr(item, '=');
+    *path = item;
+    if (!equals || equals == item || wt_exists(item)) return fallback ? wt_xstrdup(fallback) : stem(item);
+    *path = equals + 1;
+    return wt_xstrndup((wt_str){item, (size_t)(equals - item)});
+}
+
+/* Items of one name make one set. */
+static int sets_from(const wt_list *list, const char *fallback, overlap_set **sets, size_t *n, wt_err *err) {
+    *sets = wt_xcalloc(list->n + 1, sizeof **sets);
+    for (size_t i = 0; i < list->n; i++) {
+        const char *path;
+        char *name = set_name(list->item[i], fallback, &path);
+        size_t s = 0;
+        while (s < *n && strcmp((*sets)[s].name, name) != 0) s++;
+        if (s == *n) (*sets)[(*n)++].name = wt_xstrdup(name);
+        free(name);
+        if (wt_paths_add(&(*sets)[s].paths, path, ANY_SUFFIXES, err)) return -1;
+    }
+    return 0;
+}
+
+static void sets_free(overlap_set *sets, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        free(sets[i].name);
+        wt_paths_free(&sets[i].paths);
+    }
+    free(sets);
+}
+
+static int run_overlap(const wt_args *args, wt_err *err) {
+    overlap_job job = {.ngram = (int)over.ngram, .words = (words_rule)words_rule_named(over.words),
+                       .fp_rate = over.fp_rate, .expect = over.expect, .probes = over.probes, .lines = over.lines,
+                       .threads = args->threads, .json = over.json, .output = args->output, .seed = args->seed,
+                       .examples = over.examples, .contaminated = over.contaminated, .clean = over.clean,
+                       .min_hits = over.min_hits,
+                       .mode = over.mode[1] == 'l' ? OVERLAP_BLOOM : over.mode[0] == 'i' ? OVERLAP_INVERTED : OVERLAP_BOTH};
+    int result = args->n_inputs > 0
+                     ? wt_fail(err, WT_EARG, "'%s' stands neither behind --train nor behind --test", args->inputs[0])
+                     : 0;
+    if (!result) result = sets_from(&over.train, "train", &job.train, &job.n_trains, err);
+    if (!result) result = sets_from(&over.test, NULL, &job.test, &job.n_tests, err);
+    if (!result) result = overlap_run(&job, err);
+    sets_free(job.train, job.n_trains);
+    sets_free(job.test, job.n_tests);
+    return result;
+}
+
+/* A shell turns `--train a*.jsonl` into one option and many words: each word behind --train or --test
+ * gets the option's name in front. */
+static char **spread_lists(int *argc, char **argv) {
+    char **out = wt_xcalloc(2 * (size_t)*argc + 1, sizeof *out);
+    char *list = NULL;
+    int n = 0;
+    for (int i = 0; i < *argc; i++) {
+        bool option = argv[i][0] == '-' && argv[i][1];
+        bool named = strcmp(argv[i], "--train") == 0 || strcmp(argv[i], "--test") == 0;
+        if (!option && list && i > 0 && strcmp(argv[i - 1], list) != 0) out[n++] = list;
+        if (option) list = named ? argv[i] : NULL;
+        out[n++] = argv[i];
+    }
+    *argc = n;
+    return out;
+}
+
 int main(int argc, char **argv) {
     wt_err err = {0};
     wt_args args;
-    wt_tool_start(&tool, argc, argv, &args);
-    return wt_tool_end(&tool, run(&args, &err), &err);
+    bool overlap = argc > 1 && strcmp(argv[1], "overlap") == 0;
+    char **words = overlap ? spread_lists(&argc, argv) : argv;
+    wt_tool_start(&tool, argc, words, &args);
+    int code = wt_tool_end(&tool, overlap ? run_overlap(&args, &err) : run(&args, &err), &err);
+    if (overlap) free(words);
+    return code;
 }
