@@ -72,7 +72,14 @@ static int compile(bpe_splitter *s, wt_err *err) {
 static void choose_fast(bpe_splitter *s) {
     for (uint32_t cp = 0; cp < 65536; cp++)
         s->class_of[cp] = (uint8_t)wt_uc_class_of(cp);
-    s->fast = NULL;
+    const char *most = getenv("WT_BPE_VECTORS");        /* "avx2", "none": for tests */
+#if defined __x86_64__
+    __builtin_cpu_init();
+    bool avx512 = __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && !most;
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && (!most || !strcmp(most, "avx2"));
+    if (s->kind == BPE_SPLIT_GPT2)
+        s->fast = avx512 ? bpe_split_gpt2_avx512 : avx2 ? bpe_split_gpt2_avx2 : NULL;
+#endif
 }
 
 bpe_splitter *bpe_splitter_new(const char *name, wt_err *err) {
