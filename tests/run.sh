@@ -42,17 +42,17 @@ run_one() {
     esac
     local code=$?
     rm -rf "$TMP"
-    [ $code -eq 0 ] || grep -q '^not ok' "$out" || echo "not ok - $name exited with $code" >>"$out"
-    grep -Eq '^(ok|not ok)' "$out" || echo "not ok - $name printed no result" >>"$out"
+    [ $code -eq 0 ] || grep -aq "^not ok" "$out" || echo "not ok - $name exited with $code" >>"$out"
+    grep -aEq "^(ok|not ok)" "$out" || echo "not ok - $name printed no result" >>"$out"
     local n_ok n_bad n_skip
-    n_bad=$(grep -c '^not ok' "$out"); n_skip=$(grep -ci '^ok.*# SKIP' "$out"); n_ok=$(($(grep -c '^ok' "$out") - n_skip))
+    n_bad=$(grep -ac '^not ok' "$out"); n_skip=$(grep -aci '^ok.*# SKIP' "$out"); n_ok=$(($(grep -c '^ok' "$out") - n_skip))
     printf '%-40s %4d ok%s%s\n' "${file#tests/}" "$n_ok" "$([ "$n_skip" -gt 0 ] && echo ", $n_skip skipped")" \
         "$([ "$n_bad" -gt 0 ] && echo ", $n_bad FAILED")"
     if [ "$n_bad" -gt 0 ]; then
-        grep -A20 '^not ok' "$out" | head -60
+        grep -a -A20 '^not ok' "$out" | head -60
         tail -30 "$out.err" | sed 's/^/    /'
     fi
-    grep -i '^ok.*# SKIP' "$out" | sed 's/^ok[ 0-9]*- /    skipped: /'
+    grep -ai "^ok.*# SKIP" "$out" | sed 's/^ok[ 0-9]*- /    skipped: /'
     return 0
 }
 export -f run_one
@@ -60,9 +60,9 @@ export log
 
 list_tests | grep -E "${TEST:-.}" | xargs -P "${TEST_JOBS:-2}" -I{} bash -c 'run_one {}'
 
-passed=$(cat $(ls "$log"/* | grep -v "\.err$") | grep '^ok' | grep -vci '# SKIP')
-skipped=$(cat $(ls "$log"/* | grep -v "\.err$") | grep -ci '^ok.*# SKIP')
-failed=$(cat $(ls "$log"/* | grep -v "\.err$") | grep -c '^not ok')
+passed=$(cat $(ls "$log"/* | grep -v "\.err$") | grep -a "^ok" | grep -avci '# SKIP')
+skipped=$(cat $(ls "$log"/* | grep -v "\.err$") | grep -aci '^ok.*# SKIP')
+failed=$(cat $(ls "$log"/* | grep -v "\.err$") | grep -ac '^not ok')
 echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -23,7 +23,7 @@ zstd -q dump.jsonl -o dump.zst
 clear() {
     _name=$1 _code=$2 _out=$3; shift 3
     "$@" >out.txt 2>err.txt; _got=$?
-    _lines=$(grep -c . err.txt)
+    _lines=$(grep -ac . err.txt)
     if [ $_got -ne "$_code" ]; then not_ok "$_name" "exit $_got, not $_code: $(cat err.txt)"
     elif [ "$_lines" -ne 1 ]; then not_ok "$_name" "$_lines lines, not one: $(cat err.txt)"
     elif [ "$_out" != - ] && [ -e "$_out" ]; then not_ok "$_name" "'$_out' was left"
@@ -82,7 +82,7 @@ cp -r sh shbad
 shard=$(ls shbad/train-*.wts.zst | head -1)
 printf '\377' | dd of="$shard" bs=1 seek=$((4096 + 200)) conv=notrunc 2>/dev/null
 clear "wt-shard verify: damage" 1 - "$BIN/wt-shard" verify shbad
-clear "wt-train: damaged shards are refused" 1 - "$BIN/wt-train" shbad -o rbad --model 1x16x1 --seq-len 16 --steps 2 --micro-batch 1 --batch-tokens 16
+clear "wt-train: damaged shards are refused" 1 - "$BIN/wt-train" shbad -o rbad -q --model 1x16x1 --seq-len 16 --steps 2 --micro-batch 1 --batch-tokens 16
 check "a toy model" "$BIN/wt-train" sh -o run --model 1x16x1 --seq-len 16 --steps 2 --micro-batch 1 --batch-tokens 16 -q
 checkpoint=$(dirname "$(find run -name model.safetensors | head -1)")
 head -c 3000 "$checkpoint/model.safetensors" >cut.safetensors
@@ -91,7 +91,7 @@ clear "wt-sample: a cut checkpoint" 1 - "$BIN/wt-sample" ckbad --max-tokens 3
 cp -r "$checkpoint" ckshape && sed -i 's/"n_embd": *16/"n_embd": 32/' ckshape/config.json
 clear "wt-sample: a checkpoint of another shape" 1 - "$BIN/wt-sample" ckshape --max-tokens 3
 check "shards of another tokenizer" "$BIN/wt-shard" write -t tok2 docs.jsonl -o sh2 -q
-clear "wt-train: weights for another tokenizer are refused" 1 - "$BIN/wt-train" sh2 -o r2 --init-from "$checkpoint" --steps 2
+clear "wt-train: weights for another tokenizer are refused" 1 - "$BIN/wt-train" sh2 -o r2 --init-from "$checkpoint" --seq-len 16 --steps 2 -q
 
 # ---- outputs of another run ----
 check "links once" "$BIN/wt-links" dump.jsonl -o la.jsonl -q
@@ -110,7 +110,7 @@ if mount -t tmpfs -o size=64k none small 2>/dev/null; then
     rm -rf small/*
     clear "wt-shard: full disk" 1 small/sh/index.json "$BIN/wt-shard" write -t tok big.jsonl -o small/sh
     rm -rf small/*
-    clear "wt-train: full disk" 1 - "$BIN/wt-train" sh -o small/run --model 2x64x2 --seq-len 16 --steps 2 --micro-batch 1 --batch-tokens 16
+    clear "wt-train: full disk" 1 - "$BIN/wt-train" sh -o small/run -q --model 2x64x2 --seq-len 16 --steps 2 --micro-batch 1 --batch-tokens 16
     equal "wt-train left no checkpoint under a final name" "$(find small -name model.safetensors | wc -l)" 0
     umount small
 else

@@ -17,8 +17,8 @@ for j in 1 2 5; do
 done
 for j in 2 5; do
     same "links, 1 and $j threads" l1.jsonl.zst l$j.jsonl.zst
-    for f in $(cd d1 && ls | grep -v 'run.json'); do same "documents, 1 and $j threads: $f" d1/$f d$j/$f; done
+    for f in $(cd d1 && ls | grep -v -e 'run.json' -e '^tokenizer$'); do same "documents, 1 and $j threads: $f" d1/$f d$j/$f; done
     for f in tokenizer.json merges.txt vocab.json tokenizer.tiktoken; do same "tokenizer, 1 and $j threads: $f" t1/$f t$j/$f; done
-    for f in $(cd s1 && ls | grep -v 'run.json'); do same "shards, 1 and $j threads: $f" s1/$f s$j/$f; done
+    for f in $(cd s1 && ls | grep -v -e 'run.json' -e '^tokenizer$'); do same "shards, 1 and $j threads: $f" s1/$f s$j/$f; done
     same "ids, 1 and $j threads" i1 i$j
 done
