@@ -45,7 +45,7 @@ run_one() {
     [ $code -eq 0 ] || grep -aq "^not ok" "$out" || echo "not ok - $name exited with $code" >>"$out"
     grep -aEq "^(ok|not ok)" "$out" || echo "not ok - $name printed no result" >>"$out"
     local n_ok n_bad n_skip
-    n_bad=$(grep -ac '^not ok' "$out"); n_skip=$(grep -aci '^ok.*# SKIP' "$out"); n_ok=$(($(grep -c '^ok' "$out") - n_skip))
+    n_bad=$(grep -ac '^not ok' "$out"); n_skip=$(grep -aci '^ok.*# SKIP' "$out"); n_ok=$(($(grep -ac '^ok' "$out") - n_skip))
     printf '%-40s %4d ok%s%s\n' "${file#tests/}" "$n_ok" "$([ "$n_skip" -gt 0 ] && echo ", $n_skip skipped")" \
         "$([ "$n_bad" -gt 0 ] && echo ", $n_bad FAILED")"
     if [ "$n_bad" -gt 0 ]; then
