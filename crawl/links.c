@@ -70,7 +70,7 @@ static int bin_of(int64_t score) {
 const char *links_bin_text(int bin) {
     static const char *const text[LINKS_N_BINS] = {
         "below 0", "0", "1", "2", "3-4", "5-9", "10-19", "20-49", "50-99", "100-499", "500-999",
-        "1000-4999", "5000 and more",
+        "1000-4999", "5000+",
     };
     return text[bin];
 }

@@ -104,8 +104,8 @@ void page_number(wt_buf *out, double x) {
     char digits[40];
     if (!isfinite(x)) {
         wt_buf_add_str(out, WT_STR("-"));
-    } else if (x != floor(x) || fabs(x) >= 1e15) {
-        wt_buf_printf(out, fabs(x) >= 1000 ? "%.0f" : "%.4g", x);
+    } else if ((x != floor(x) && fabs(x) < 1000) || fabs(x) >= 1e15) {
+        wt_buf_printf(out, "%.4g", x);
     } else {
         int n = snprintf(digits, sizeof digits, "%.0f", fabs(x));
         if (x < 0) wt_buf_add_char(out, '-');

@@ -181,7 +181,7 @@ void page_columns(wt_buf *out, const char *title, const page_bar *bar, const dou
     open_svg(out, title);
     ticks(out, &y, true);
     double pitch = (double)(WIDTH - LEFT - RIGHT) / (double)(n ? n : 1), width = fmax(pitch - 2, pitch * 0.7);
-    size_t every = (size_t)ceil((double)longest * 7.5 / pitch);
+    size_t every = (size_t)ceil(((double)longest * 7 + 8) / pitch);
     for (size_t i = 0; i < n; i++)
         one_column(out, &bar[i], second ? second[i] : 0, LEFT + pitch * (double)i + (pitch - width) / 2, width, &y, i % every == 0);
     wt_buf_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/></svg></figure>\n", LEFT, WIDTH - RIGHT,

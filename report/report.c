@@ -14,6 +14,7 @@ typedef struct {
     char *name, *path;
     wt_buf html, facts_text;
     wt_json facts;              /* lies in facts_text */
+    report_extent extent;
 } part;
 
 struct report {
@@ -277,9 +278,9 @@ static int fill(const report *r, part *p, wt_err *err) {
     report_add_facts(&p->html, p->facts);
     switch (p->kind) {
     case KIND_LINKS: return report_links(&p->html, p->path, p->facts, err);
-    case KIND_DOCUMENTS: case KIND_CORPUS: return report_documents(&p->html, p->path, r->options.documents_max, err);
+    case KIND_DOCUMENTS: case KIND_CORPUS: return report_documents(&p->html, p->path, r->options.documents_max, &p->extent, err);
     case KIND_TOKENIZER: return report_tokenizer(&p->html, p->path, err);
-    case KIND_SHARDS: return report_shards(&p->html, p->path, err);
+    case KIND_SHARDS: return report_shards(&p->html, p->path, &p->extent, err);
     case KIND_RUN: return report_run(&p->html, p->path, err);
     case KIND_EVAL: return report_eval(&p->html, p->path, err);
     case KIND_CRAWL:
@@ -312,6 +313,19 @@ static const part **in_order(const report *r) {
         for (size_t i = 0; i < r->n; i++)
             if ((int)r->part[i].kind == kind) list[n++] = &r->part[i];
     return list;
+}
+
+/* Where shards hold exactly the documents of a folder, we know how many bytes a token stands for. */
+static void add_ratio(const part *const *list, size_t n, wt_buf *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++) {
+            const report_extent *text = &list[i]->extent, *ids = &list[k]->extent;
+            if (!text->text_bytes || !ids->tokens || text->documents != ids->documents) continue;
+            /* Each document ends in a token of its own. */
+            page_note(out, "%.3f bytes of text a token, over all %llu documents.",
+                      (double)text->text_bytes / (double)(ids->tokens - ids->documents), (unsigned long long)ids->documents);
+            return;
+        }
 }
 
 /* One row a run: what went in, what came out, what it took. */
@@ -359,6 +373,7 @@ static void add_overview(const part *const *list, size_t n_parts, wt_buf *out) {
         page_row_end(out);
     }
     page_table_end(out);
+    add_ratio(list, n_parts, out);
     page_section_end(out);
 }
 

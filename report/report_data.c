@@ -48,7 +48,7 @@ static wt_str host_in(wt_str url) {
 static int scan_links(wt_buf *out, const char *path, wt_err *err) {
     static const int64_t from[] = {0, 1, 2, 3, 5, 10, 20, 50, 100, 500, 1000, 5000};
     static const char *const label[] = {"below 0", "0", "1", "2", "3-4", "5-9", "10-19", "20-49", "50-99", "100-499", "500-999",
-                                        "1000-4999", "5000 and more"};
+                                        "1000-4999", "5000+"};
     static const wt_str keys[] = {{"url", 3}, {"score", 5}};
     double count[13] = {0};
     wt_json v[2];
@@ -306,7 +306,7 @@ static void add_survey(wt_buf *out, const survey *s, bool partial, uint64_t most
     free(years), free(year);
 }
 
-int report_documents(wt_buf *out, const char *path, uint64_t documents_max, wt_err *err) {
+int report_documents(wt_buf *out, const char *path, uint64_t documents_max, report_extent *extent, wt_err *err) {
     wt_paths files = {0};
     if (wt_paths_add(&files, path, WT_JSONL_SUFFIXES, err)) return -1;
     survey s = {.arena = wt_arena_new(0), .langs = wt_tally_new(), .hosts = wt_tally_new(), .years = wt_tally_new()};
@@ -316,7 +316,9 @@ int report_documents(wt_buf *out, const char *path, uint64_t documents_max, wt_e
         bool document = strncmp(name, "dropped", 7) != 0 && !strstr(name, "run.json") && !strstr(name, "report.json");
         if (document && (!documents_max || s.n < documents_max)) result = survey_file(&s, files.path[i], documents_max, err);
     }
-    if (result == 0) add_survey(out, &s, documents_max && s.n >= documents_max, documents_max);
+    bool partial = documents_max && s.n >= documents_max;
+    if (result == 0) add_survey(out, &s, partial, documents_max);
+    if (!partial) *extent = (report_extent){.documents = s.n, .text_bytes = s.bytes};
     wt_tally_free(s.langs), wt_tally_free(s.hosts), wt_tally_free(s.years);
     wt_arena_free(s.arena);
     wt_paths_free(&files);

@@ -21,12 +21,17 @@ wt_json report_facts_of(const char *path, wt_buf *text);
 /* Tiles of counts and times, bars of what was dropped and why. */
 void report_add_facts(wt_buf *out, wt_json facts);
 
+/* How much text and how many tokens a part holds, where it is known to the last document; else 0. */
+typedef struct {
+    uint64_t documents, text_bytes, tokens;
+} report_extent;
+
 /* Sections; each appends to out. */
 int report_links(wt_buf *out, const char *path, wt_json facts, wt_err *err);
 int report_crawl(wt_buf *out, wt_json state, wt_err *err);
-int report_documents(wt_buf *out, const char *path, uint64_t documents_max, wt_err *err);
+int report_documents(wt_buf *out, const char *path, uint64_t documents_max, report_extent *extent, wt_err *err);
 int report_tokenizer(wt_buf *out, const char *path, wt_err *err);
-int report_shards(wt_buf *out, const char *path, wt_err *err);
+int report_shards(wt_buf *out, const char *path, report_extent *extent, wt_err *err);
 int report_run(wt_buf *out, const char *path, wt_err *err);
 
 /* ---- small helpers ---- */

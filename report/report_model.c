@@ -148,7 +148,7 @@ int report_tokenizer(wt_buf *out, const char *path, wt_err *err) {
 }
 
 /* ---- shards ---- */
-int report_shards(wt_buf *out, const char *path, wt_err *err) {
+int report_shards(wt_buf *out, const char *path, report_extent *extent, wt_err *err) {
     static const char *const headings[] = {"split", ">shards", ">documents", ">tokens", ">bytes", ">of the plain tokens"};
     static const char *const split_name[] = {"train", "val"};
     wt_buf text = {0};
@@ -166,6 +166,7 @@ int report_shards(wt_buf *out, const char *path, wt_err *err) {
         n = report_number(wt_json_get(splits, split_name[k]), "documents");
         documents += isfinite(n) ? n : 0;
     }
+    *extent = (report_extent){.documents = (uint64_t)documents, .tokens = (uint64_t)tokens};
     page_tiles(out);
     report_tile(out, "tokens", tokens, page_number);
     report_tile(out, "documents", documents, page_number);
