@@ -54,7 +54,7 @@ BELOW_report  := report common
 
 INC_common  :=
 INC_extract := $(call pkg,--cflags,libxml-2.0)
-INC_train   := $(call pkg,--cflags,openblas)
+INC_train   :=
 
 LIBS_common  := -lzstd -lz -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
 LIBS_crawl   := -lcurl -lsqlite3 -lpsl -lidn2
@@ -62,7 +62,7 @@ LIBS_extract := -lgumbo -lxml2 -luchardet -lcld2
 LIBS_dedup   :=
 LIBS_bpe     := -lpcre2-8
 LIBS_shard   :=
-LIBS_train   := $(or $(call pkg,--libs,openblas),-lopenblas)
+LIBS_train   := -ldl
 
 TOOL_wt-links   := crawl dedup
 TOOL_wt-crawl   := crawl
@@ -158,7 +158,7 @@ $(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/ut
 deps:
 	@sh tests/deps.sh
 demo: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/util/webserver
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/util/webserver $(BUILD)/util/demoweb
 	@BUILD=$(BUILD) sh demo/run.sh
 check: deps
 	-@$(MAKE) --no-print-directory -j$(JOBS) -k tests

@@ -387,12 +387,12 @@ static const page *page_of(const char *host, int i) {
 static void odd_pages(void) {
     static const site reprints = {.host = "reprints.example", .name = "Reprints", .author = "the editors", .style = 2};
     wt_buf b = {0};
-    for (int i = 0; i < 4; i++) {            /* near copies: other frame, another first paragraph */
+    for (int i = 0; i < 4; i++) {            /* near copies: another frame, one more sentence */
         const page *p = page_of("trailnotes.example", i * 2);
         page copy = *p;
         char url[80];
         wt_buf_clear(&b);
-        wt_buf_printf(&b, "This piece appeared elsewhere, and it is reprinted here with thanks.%s", strchr(p->text, '\n'));
+        wt_buf_printf(&b, "%sReprinted with thanks.\n", p->text);
         snprintf(url, sizeof url, "http://reprints.example/piece-%d/", i);
         copy.site = &reprints, copy.text = wt_xstrdup(b.ptr), copy.url = wt_xstrdup(url);
         put_page(&copy);
