@@ -11,7 +11,7 @@ for _ in $(seq 100); do [ -s ports ] && break; sleep 0.05; done
 port=$(awk '/^http /{print $2}' ports)
 for h in $(seq 1 40); do for i in $(seq 1 30); do echo "http://h$h.test/p$i.html"; done; done > list
 
-common="--delay 0.06 --backoff 0.1 --allow-private --connect-to ::127.0.0.1:$port -q"
+common="--delay 0.08 --backoff 0.1 --allow-private --connect-to ::127.0.0.1:$port -q"
 crawl() { "$BIN/wt-crawl" list -o "$1" $common; }
 
 # The archive's own word: address and payload digest of every response.
@@ -25,14 +25,14 @@ equal "has every page once" "$(grep -vc robots.txt whole.records)" 1200
 
 kills=0
 RANDOM=7
-for _ in $(seq 6); do
+for _ in $(seq 7); do
     "$BIN/wt-crawl" list -o killed $common & pid=$!
     # 0 to 1.6 s: during the list, the first pages, a commit (one each second) ...
     sleep "$((RANDOM % 16 / 10)).$((RANDOM % 10))"
     if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
     wait $pid 2>/dev/null && break
 done
-check "it was killed again and again" [ $kills -gt 3 ]
+check "it was killed again and again" [ $kills -gt 2 ]
 check "the last run ends" crawl killed
 records killed > killed.records
 same "after $kills kills: each record once, with the same payload" whole.records killed.records
