@@ -87,7 +87,7 @@ static head_ctx context(gemm_team *team, const kernels *k, const int32_t *key_st
 
 void attention_forward(gemm_team *team, const kernels *k, const float *qkv, float *out, float *lse, float *scratch,
                        const int32_t *key_start, int B, int T, int C, int H) {
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(gemm_team_threads(team))
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(gemm_team_threads(team)) if (B * T * C > 1 << 14)
     for (int b = 0; b < B; b++)
         for (int h = 0; h < H; h++) {
             head_ctx x = context(team, k, key_start, b, T, C, H);
@@ -100,7 +100,7 @@ void attention_forward(gemm_team *team, const kernels *k, const float *qkv, floa
 void attention_backward(gemm_team *team, const kernels *k, const float *qkv, const float *out, const float *lse,
                         const float *dout, float *dqkv, float *scratch, const int32_t *key_start, int B, int T, int C,
                         int H) {
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(gemm_team_threads(team))
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(gemm_team_threads(team)) if (B * T * C > 1 << 14)
     for (int b = 0; b < B; b++)
         for (int h = 0; h < H; h++) {
             head_ctx x = context(team, k, key_start, b, T, C, H);

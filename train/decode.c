@@ -76,7 +76,7 @@ static void product(const gpt *m, int M, int n, int k, const float *in, const fl
         gemm_run(m->team, &(gemm_call){.M = M, .N = n, .K = k, .A = in, .B = w, .C = out, .lda = (size_t)k, .ldb = (size_t)n, .ldc = (size_t)n, .finish = *e});
         return;
     }
-#pragma omp parallel num_threads(m->threads)
+#pragma omp parallel num_threads(m->threads) if (n * k > 1 << 15)
     {
         int t = omp_get_thread_num(), threads = omp_get_num_threads(), lines = (n + 15) / 16;
         int from = (int)((int64_t)lines * t / threads) * 16, to = (int)((int64_t)lines * (t + 1) / threads) * 16;
@@ -114,7 +114,7 @@ static void layer_step(gpt_cache *c, int l, const gpt_row *rows, const int *posi
     product(m, M, 3 * C, C, c->norm, w.qkv_w, c->qkv, &(gemm_epilogue){.op = GEMM_BIAS, .bias = w.qkv_b});
     for (int i = 0; i < M; i++)
         memcpy(kv_at(c, l, rows[i].seq, position[i]), c->qkv + (size_t)i * 3 * ld + ld, 2 * ld * sizeof(float));
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(m->threads)
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(m->threads) if (M * C > 1 << 12)
     for (int i = 0; i < M; i++)
         for (int h = 0; h < H; h++)
             attend(m, c->qkv + (size_t)i * 3 * ld + (size_t)(h * D), kv_at(c, l, rows[i].seq, 0) + h * D, position[i] + 1,
@@ -134,7 +134,7 @@ static void head_step(const gpt_cache *c, const float *normed, int M, float *log
     size_t C = (size_t)m->shape.n_embd, V = (size_t)m->shape.vocab;
     for (int i = 0; i < M; i += SKINNY) {
         int n = M - i < SKINNY ? M - i : SKINNY;
-#pragma omp parallel for schedule(static) num_threads(m->threads)
+#pragma omp parallel for schedule(static) num_threads(m->threads) if (V * C > 1 << 15)
         for (size_t v = 0; v < V; v++) {
             float y[SKINNY];
             m->k->dots(n, (int)C, normed + (size_t)i * C, C, m->w + m->at.wte + v * C, y);

@@ -14,12 +14,16 @@
 #include <stdlib.h>
 
 #include "common/memory.h"
+#include "train/gemm_blas.h"
 
+/* Below so many products one thread is done before the others have woken. */
+#define TOGETHER (128.0 * 128 * 128)
 enum { KC = 384, MC = 168, NC = 3072, MS = 2016, ALONE_NC = 1024, PAD = 64 };
 
 struct gemm_team {
     const kernels *k;
     int threads;
+    bool blas;                /* the system's BLAS computes */
     float *a, *b;             /* shared panels */
     float *alone;             /* per thread: a panel, then b panel */
     size_t alone_floats, bytes;
@@ -34,7 +38,7 @@ gemm_team *gemm_team_new(const kernels *k, int threads, wt_err *err) {
     size_t a = round_up((size_t)(MS + 2 * k->mr) * KC + PAD, 1024);
     size_t b = round_up((size_t)(NC + 2 * k->nr) * KC + PAD, 1024);
     team->alone_floats = round_up((size_t)(MC + 2 * k->mr + ALONE_NC + 2 * k->nr) * KC + 2 * PAD, 1024);
-    team->k = k, team->threads = threads;
+    team->k = k, team->threads = threads, team->blas = gemm_blas_wanted(k);
     team->bytes = (a + b + (size_t)threads * team->alone_floats) * sizeof(float);
     team->memory = wt_big_alloc(team->bytes, "panels of the matrix products", err);
     if (!team->memory) {
@@ -117,8 +121,12 @@ static int slice_depth(int K) {
 
 void gemm_run(gemm_team *team, const gemm_call *g) {
     if (g->M <= 0 || g->N <= 0 || g->K <= 0) return;
-    if (team->threads == 1 || (double)g->M * g->N * g->K < 64 * 64 * 64) {
+    if ((team->threads == 1 && !team->blas) || (double)g->M * g->N * g->K < TOGETHER) {
         gemm_run_alone(team, 0, g);
+        return;
+    }
+    if (team->blas) {
+        gemm_blas_run(team->k, team->threads, g);
         return;
     }
     int depth = slice_depth(g->K);

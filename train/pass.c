@@ -17,6 +17,7 @@
 #include "train/model.h"
 
 enum { HEAD_ROWS = 512, NORM_ROWS = 64 };
+#define TOGETHER ((size_t)1 << 15)           /* numbers that are worth waking the team */
 
 /* Kept activations of one layer. */
 typedef struct {
@@ -121,7 +122,7 @@ static float *stream_at(const gpt_scratch *s, const gpt_shape *shape, int l) {
 static void norm_forward(const gpt *m, float *out, float *mean, float *rstd, const float *x, const float *w,
                          const float *b, int N) {
     size_t C = (size_t)m->shape.n_embd;
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)N * C > TOGETHER)
     for (int i = 0; i < N; i++)
         m->k->layernorm(out + (size_t)i * C, mean + i, rstd + i, x + (size_t)i * C, w, b, m->shape.ln_eps, C);
 }
@@ -129,7 +130,7 @@ static void norm_forward(const gpt *m, float *out, float *mean, float *rstd, con
 static void norm_again(const gpt *m, float *out, const float *mean, const float *rstd, const float *x, const float *w,
                        const float *b, int N) {
     size_t C = (size_t)m->shape.n_embd;
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)N * C > TOGETHER)
     for (int i = 0; i < N; i++) m->k->normalized(out + (size_t)i * C, x + (size_t)i * C, w, b, mean[i], rstd[i], C);
 }
 
@@ -137,7 +138,7 @@ static void norm_backward(const gpt *m, float *dx, float *dw, float *db, const f
                           const float *w, const float *mean, const float *rstd, float *sums, int N) {
     size_t C = (size_t)m->shape.n_embd;
     int blocks = (N + NORM_ROWS - 1) / NORM_ROWS;
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)N * C > TOGETHER)
     for (int block = 0; block < blocks; block++) {
         float *part = sums + (size_t)block * 2 * C;
         memset(part, 0, 2 * C * sizeof *part);
@@ -154,7 +155,7 @@ static void norm_backward(const gpt *m, float *dx, float *dw, float *db, const f
 /* out[j] += sum of x[:,j]; a thread owns columns. */
 static void add_column_sums(const gpt *m, float *out, const float *x, int N, size_t n) {
     enum { STRIP = 256 };
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)N * n > TOGETHER)
     for (size_t j = 0; j < n; j += STRIP)
         for (int i = 0; i < N; i++) m->k->add(out + j, x + (size_t)i * n + j, n - j < STRIP ? n - j : STRIP);
 }
@@ -180,7 +181,7 @@ static void weight_gradient(const gpt *m, int N, int n, int k, const float *in, 
 /* ---- embedding ---- */
 static void embed(const gpt *m, float *x, const uint32_t *tokens, int B, int T) {
     size_t C = (size_t)m->shape.n_embd;
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)B * (size_t)T * C > TOGETHER)
     for (int i = 0; i < B * T; i++) {
         memcpy(x + (size_t)i * C, m->w + m->at.wpe + (size_t)(i % T) * C, C * sizeof(float));
         m->k->add(x + (size_t)i * C, m->w + m->at.wte + (size_t)tokens[i] * C, C);
@@ -191,7 +192,7 @@ static void embed_backward(const gpt *m, const float *dx, const uint32_t *tokens
     enum { STRIP = 64 };
     size_t C = (size_t)m->shape.n_embd;
     float *dwte = m->grad + m->at.wte, *dwpe = m->grad + m->at.wpe;
-#pragma omp parallel for num_threads(m->threads) schedule(static)
+#pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)B * (size_t)T * C > TOGETHER)
     for (size_t j = 0; j < C; j += STRIP) {
         size_t n = C - j < STRIP ? C - j : STRIP;
         for (int i = 0; i < B * T; i++) {
@@ -281,7 +282,7 @@ static void head_chunk(const gpt *m, gpt_scratch *s, const gpt_pass *p, int firs
     const float *wte = m->w + m->at.wte, *in = norm + (size_t)first * C;
     gemm_run(m->team, &(gemm_call){.trans_b = true, .M = rows, .N = (int)Vp, .K = (int)C, .A = in, .B = wte,
                                    .C = s->logits, .lda = C, .ldb = C, .ldc = Vp});
-#pragma omp parallel for num_threads(m->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(m->threads) schedule(dynamic) if ((size_t)rows * V > TOGETHER)
     for (int r = 0; r < rows; r++) {
         float *z = s->logits + (size_t)r * Vp;
         int i = first + r;

@@ -1,0 +1,52 @@
+# A checkpoint of wt-train opens in transformers as it is, and both say the same: logits, tokenizer,
+# greedy text. A model that transformers saved (fp32, fp16, bf16, with and without prefix) opens here.
+. "$ROOT/tests/lib.sh"
+cd "$TMP" || exit 1
+export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
+"$PYTHON" -c 'import torch, transformers' 2>/dev/null || { skip "transformers opens our checkpoints" "no torch and transformers"; exit 0; }
+
+awk 'BEGIN { n = split("the of and to in a is that it was for on are as with his they at be this", w, " "); s = 7
+    for (d = 0; d < 200; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
+        for (i = 0; i < 50; i++) { s = (s * 16807) % 2147483647; printf "%s%s", (i ? " " : ""), w[1 + int(s / 999) % n] }
+        printf "\"}\n" } }' > docs.jsonl
+"$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 290 -q && "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q &&
+    "$BIN/wt-train" shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --steps 20 --lr 3e-3 --sample-every 0 -q -j 2 -o run || not_ok "a run to look at"
+"$BIN/wt-sample" run --prompt "the of and" --temperature 0 --max-tokens 20 -q > ours.txt
+
+cat > look.py <<'PY'
+import os, subprocess, sys, torch
+from transformers import AutoTokenizer, GPT2LMHeadModel
+model, info = GPT2LMHeadModel.from_pretrained("run/latest", output_loading_info=True)
+model.eval()
+def check(name, good, words=""):
+    print(("ok - " if good else "not ok - ") + name + ("" if good else f" # {words}"))
+check("transformers misses and adds nothing", not info["missing_keys"] and not info["unexpected_keys"], str(info))
+tok = AutoTokenizer.from_pretrained("run/latest")
+text = "the of and"
+ids = tok(text, return_tensors="pt").input_ids
+check("the tokenizer encodes and decodes", tok.decode(ids[0]) == text)
+with torch.no_grad():
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=20, pad_token_id=0)
+ours = open("ours.txt").read().rstrip("\n")
+theirs = tok.decode(out[0], skip_special_tokens=True)
+check("greedy text is the same", ours.rstrip() == theirs.rstrip(), f"{ours!r} / {theirs!r}")
+# The same numbers: loss by both over one window.
+ids = torch.arange(32).reshape(1, 32) % 290
+with torch.no_grad():
+    want = torch.log_softmax(model(ids).logits.double(), -1)
+    want = want[0, torch.arange(31), ids[0, 1:]]
+line = subprocess.run([os.environ["BUILD"] + "/examples/train_generate", "run"] + [str(int(i)) for i in ids[0]], capture_output=True, text=True)
+got = torch.tensor([float(x) for x in line.stdout.split()], dtype=torch.float64)
+check("log-probabilities are equal", got.shape == want.shape and (got - want).abs().max() < 1e-4, line.stderr)
+for name, dtype in ("float32", torch.float32), ("float16", torch.float16), ("bfloat16", torch.bfloat16):
+    for prefix in ("", " without prefix"):
+        d = name + prefix.replace(" ", "-")
+        half = GPT2LMHeadModel.from_pretrained("run/latest").to(dtype)
+        (half.transformer if prefix else half).save_pretrained(d)
+        with torch.no_grad():
+            want = torch.log_softmax(half.float()(ids).logits.double(), -1)[0, torch.arange(31), ids[0, 1:]]
+        line = subprocess.run([os.environ["BUILD"] + "/examples/train_generate", d] + [str(int(i)) for i in ids[0]], capture_output=True, text=True)
+        got = torch.tensor([float(x) for x in line.stdout.split()], dtype=torch.float64)
+        check(f"a model saved by transformers as {name}{prefix} opens here", got.shape == want.shape and (got - want).abs().max() < 1e-4, line.stderr)
+PY
+"$PYTHON" look.py
