@@ -207,7 +207,7 @@ void wt_tool_start(const wt_tool *tool, int argc, char **argv, wt_args *args) {
         usage_error(tool, NULL, &err);
     }
     tables t = {command ? command->options : tool->options, common};
-    static char **inputs;                    /* lives as long as the process: leak checkers see it here */
+    static char **volatile inputs;           /* lives as long as the process: leak checkers see it here */
     args->inputs = inputs = wt_xcalloc((size_t)argc + 1, sizeof *args->inputs);
     bool only_inputs = false;
     for (int i = first; i < argc; i++) {
