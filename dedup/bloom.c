@@ -55,15 +55,6 @@ static inline void split_mask(uint64_t mask[SPLIT_WORDS], uint64_t key) {
     }
 }
 
-static inline void line_mask(uint64_t mask[LINE_WORDS], uint64_t hash, int k) {
-    pieces p = pieces_of(hash);
-    memset(mask, 0, LINE_WORDS * sizeof *mask);
-    for (int i = 0; i < k; i++) {
-        unsigned bit = pieces_next(&p);
-        mask[bit >> 6] |= (uint64_t)1 << (bit & 63);
-    }
-}
-
 /* ---- one layer, one key. All return true when the key's bits were all set. ---- */
 
 static inline bool words_test(const uint64_t *words, const uint64_t *mask, int n) {
@@ -94,6 +85,28 @@ static inline bool words_do(uint64_t *words, const uint64_t *mask, int n, verb v
     return v == TEST ? words_test(words, mask, n) : words_add(words, mask, n, v == ADD_SHARED);
 }
 
+/* One line of 512 bits, bit by bit: a mask of eight words gathered first would cost a stall when it is
+ * read back as a vector. Threads gather it all the same, to lock each word once. */
+static inline bool line_do(uint64_t *line, uint64_t hash, int k, verb v) {
+    pieces p = pieces_of(hash);
+    if (v == ADD_SHARED) {
+        uint64_t mask[LINE_WORDS] = {0};
+        for (int i = 0; i < k; i++) {
+            unsigned bit = pieces_next(&p);
+            mask[bit >> 6] |= (uint64_t)1 << (bit & 63);
+        }
+        return words_add(line, mask, LINE_WORDS, true);
+    }
+    uint64_t all = 1;
+    for (int i = 0; i < k; i++) {
+        unsigned bit = pieces_next(&p);
+        uint64_t *word = line + (bit >> 6), old = __atomic_load_n(word, __ATOMIC_RELAXED);
+        all &= old >> (bit & 63);
+        if (v == ADD) __atomic_store_n(word, old | (uint64_t)1 << (bit & 63), __ATOMIC_RELAXED);
+    }
+    return all & 1;
+}
+
 static inline uint64_t two_line_hash(uint64_t key, int half) {
     return wt_mix64(key + (half ? LINE_B : LINE_A));
 }
@@ -110,21 +123,19 @@ static bool classic_do(const bloom_layer *l, uint64_t key, verb v) {
 }
 
 static inline bool layer_do(const bloom_layer *l, uint64_t key, verb v) {
-    uint64_t mask[LINE_WORDS], n = l->plan.n_blocks;
+    uint64_t mask[SPLIT_WORDS], n = l->plan.n_blocks;
     switch (l->plan.variant) {
     case BLOOM_SPLIT256:
         split_mask(mask, key);
         return words_do(l->words + split_block(key, n) * SPLIT_WORDS, mask, SPLIT_WORDS, v);
     case BLOOM_BLOCK512:
-        line_mask(mask, key, l->plan.k);
-        return words_do(l->words + wt_fastrange64(key, n) * LINE_WORDS, mask, LINE_WORDS, v);
+        return line_do(l->words + wt_fastrange64(key, n) * LINE_WORDS, key, l->plan.k, v);
     case BLOOM_TWO_LINE: {
         bool seen = true;
         for (int half = 0; half < 2; half++) {
             uint64_t hash = two_line_hash(key, half);
             uint64_t line = wt_fastrange64(hash, n) + (half ? n : 0);
-            line_mask(mask, hash, l->plan.k);
-            seen &= words_do(l->words + line * LINE_WORDS, mask, LINE_WORDS, v);
+            seen &= line_do(l->words + line * LINE_WORDS, hash, l->plan.k, v);
             if (v == TEST && !seen) return false;
         }
         return seen;
@@ -136,6 +147,8 @@ static inline bool layer_do(const bloom_layer *l, uint64_t key, verb v) {
 
 static inline void layer_prefetch(const bloom_layer *l, uint64_t key) {
     uint64_t n = l->plan.n_blocks;
+    /* Without this gcc finds that the function changes nothing and leaves its calls out. */
+    __asm__ volatile("");
     switch (l->plan.variant) {
     case BLOOM_SPLIT256:
         __builtin_prefetch(l->words + split_block(key, n) * SPLIT_WORDS, 1);

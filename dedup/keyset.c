@@ -53,6 +53,21 @@ void keyset_reset(keyset *set) {
     *set = (keyset){0};
 }
 
+void keyset_stats(const keyset *set, bloom_stats *all) {
+    *all = (bloom_stats){0};
+    for (int i = 0; i < KEYSET_SHARDS; i++) {
+        bloom_stats s;
+        bloom_stats_read(set->shard[i], &s);
+        s.bytes += all->bytes, s.capacity += all->capacity, s.n_added += all->n_added;
+        s.n_estimate += all->n_estimate;
+        s.fill = all->fill + s.fill / KEYSET_SHARDS;
+        s.fp_now = all->fp_now + s.fp_now / KEYSET_SHARDS;
+        s.fp_formula = all->fp_formula + s.fp_formula / KEYSET_SHARDS;
+        if (all->n_layers > s.n_layers) s.n_layers = all->n_layers;
+        *all = s;
+    }
+}
+
 typedef struct {
     keyset *set;
     keyset_verb verb;

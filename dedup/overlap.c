@@ -18,6 +18,7 @@
 #include "common/rng.h"
 #include "common/tool.h"
 #include "dedup/bloom.h"
+#include "dedup/keyset.h"
 #include "dedup/words_impl.h"
 
 /* ---- test sets ---- */
@@ -246,7 +247,7 @@ typedef struct {
     doc_source source;
     /* what is done with the keys: one of */
     uint8_t *hll;               /* HLL_N for each thread */
-    bloom *filter;
+    keyset *filter;
     key_table *table;
     wt_out *list, *clean;       /* of contaminated and of other documents */
     bool writes;
@@ -261,6 +262,7 @@ typedef struct {
     uint64_t documents, words, ngrams, bad;
     wt_buf list, clean;
     uint64_t contaminated;
+    u64_list to_add;            /* keys of the block, for the filter */
 } train_item;
 
 static void *train_item_new(void *ctx) {
@@ -271,7 +273,7 @@ static void *train_item_new(void *ctx) {
 static void train_item_free(void *ctx, void *item) {
     train_item *t = item;
     wt_buf_free(&t->block.bytes), wt_buf_free(&t->list), wt_buf_free(&t->clean);
-    free(t->block.end.at), free(t->hit);
+    free(t->block.end.at), free(t->hit), free(t->to_add.at);
     doc_keys_free(&t->keys);
     free(t);
 }
@@ -297,7 +299,11 @@ static uint64_t table_mark(key_table *t, const uint64_t *keys, const uint8_t *ma
 static uint64_t train_use(train_pass *p, train_item *t, int i_thread) {
     const u64_list *keys = &t->keys.keys;
     if (p->hll) hll_add(p->hll + (size_t)i_thread * HLL_N, keys->at, keys->n);
-    if (p->filter) bloom_add_batch_shared(p->filter, keys->at, keys->n, NULL);
+    if (p->filter && keys->n) {
+        list_room(&t->to_add, keys->n);
+        memcpy(t->to_add.at + t->to_add.n, keys->at, keys->n * sizeof *keys->at);
+        t->to_add.n += keys->n;
+    }
     if (!p->table) return 0;
     WT_GROW(t->hit, t->hit_cap, keys->n);
     bloom_test_batch(p->table->gate, keys->at, keys->n, t->hit);
@@ -322,7 +328,7 @@ static int train_work(void *ctx, void *item, int i_thread, wt_err *err) {
     train_pass *p = ctx;
     train_item *t = item;
     t->documents = t->words = t->ngrams = t->bad = t->contaminated = 0;
-    t->list.len = t->clean.len = 0;
+    t->list.len = t->clean.len = t->to_add.n = 0;
     for (size_t i = 0, at = 0; i < t->block.end.n; at = t->block.end.at[i++]) {
         wt_str document = {t->block.bytes.ptr + at, t->block.end.at[i] - at};
         if (!document_keys(p->o->job, document, t->block.json, &t->keys)) {
@@ -349,6 +355,11 @@ static int train_write(void *ctx, void *item, wt_err *err) {
     p->source.bad += t->bad;
     p->contaminated += t->contaminated;
     wt_progress_set(f->documents);
+    if (p->filter) {
+        WT_GROW(t->hit, t->hit_cap, t->to_add.n);
+        if (keyset_do(p->filter, KEYSET_ADD, t->to_add.at, t->to_add.n, NULL, 0, t->hit, p->o->job->threads, err))
+            return -1;
+    }
     if (p->list && wt_out_str(p->list, wt_buf_view(&t->list), err)) return -1;
     if (p->clean && wt_out_str(p->clean, wt_buf_view(&t->clean), err)) return -1;
     return 0;
@@ -391,30 +402,28 @@ static int count_distinct(overlap *o, size_t i_train, wt_err *err) {
 }
 
 /* Random keys stand for strings that no document has. */
-static void probe_filter(const overlap *o, const bloom *filter, train_facts *f) {
-    enum { BATCH = 4096 };
-    uint64_t keys[BATCH];
-    uint8_t seen[BATCH];
+static void probe_filter(const overlap *o, keyset *filter, train_facts *f) {
+    enum { BATCH = 1 << 16 };
+    uint64_t *keys = wt_xmalloc(BATCH * sizeof *keys);
+    uint8_t *seen = wt_xmalloc(BATCH);
     wt_rng rng;
     wt_rng_init(&rng, o->job->seed, 0x70726f6265);
     f->probe_hits = 0;
     for (f->probes = 0; f->probes < o->job->probes; f->probes += BATCH) {
         for (int i = 0; i < BATCH; i++) keys[i] = wt_rng_u64(&rng);
-        bloom_test_batch(filter, keys, BATCH, seen);
+        keyset_do(filter, KEYSET_TEST, keys, BATCH, NULL, 0, seen, o->job->threads, NULL);
         for (int i = 0; i < BATCH; i++) f->probe_hits += seen[i];
     }
+    free(keys), free(seen);
 }
 
-static void note_found(overlap *o, int way, size_t i_train, const bloom *filter) {
-    enum { BATCH = 4096 };
-    uint8_t seen[BATCH];
+static void note_found(overlap *o, int way, size_t i_train, keyset *filter) {
     for (size_t s = 0; s < o->job->n_tests; s++) {
         test_set *t = &o->test[s];
-        for (size_t at = 0; at < t->keys.n; at += BATCH) {
-            size_t n = t->keys.n - at < BATCH ? t->keys.n - at : BATCH;
-            bloom_test_batch(filter, t->keys.at + at, n, seen);
-            for (size_t i = 0; i < n; i++) t->found[way][at + i] |= (uint8_t)(seen[i] << i_train);
-        }
+        uint8_t *seen = wt_xmalloc(t->keys.n);
+        keyset_do(filter, KEYSET_TEST, t->keys.at, t->keys.n, NULL, 0, seen, o->job->threads, NULL);
+        for (size_t i = 0; i < t->keys.n; i++) t->found[way][i] |= (uint8_t)(seen[i] << i_train);
+        free(seen);
     }
 }
 
@@ -425,20 +434,21 @@ static int run_bloom(overlap *o, size_t i_train, wt_err *err) {
         if (count_distinct(o, i_train, err)) return -1;
         capacity = (uint64_t)(f->distinct * 1.03) + 1000;     /* above the count's own error */
     }
-    bloom *filter = bloom_new(capacity, o->job->fp_rate, err);
-    if (!filter) return wt_context(err, "%s; --mode inverted needs no filter", "bloom mode");
-    train_pass pass = {.o = o, .i_train = i_train, .filter = filter};
+    keyset filter;
+    bloom_config config = {.capacity = capacity, .fp_rate = o->job->fp_rate};
+    if (keyset_init(&filter, &config, err)) return wt_context(err, "--mode inverted needs no filter; bloom");
+    train_pass pass = {.o = o, .i_train = i_train, .filter = &filter};
     int result = train_stream(&pass, "filling the filter", err);
     if (!result) {
-        bloom_stats_read(filter, &f->filter);
-        probe_filter(o, filter, f);
-        note_found(o, 0, i_train, filter);
-        if (bloom_overfull(filter))
+        keyset_stats(&filter, &f->filter);
+        probe_filter(o, &filter, f);
+        note_found(o, 0, i_train, &filter);
+        if (f->filter.fp_now > 1.5 * o->job->fp_rate)
             wt_warn("the filter of '%s' holds %llu n-grams and was made for %llu: rate %.2g; give a larger --expect",
                     o->job->train[i_train].name, (unsigned long long)f->filter.n_added,
                     (unsigned long long)capacity, f->filter.fp_now);
     }
-    bloom_free(filter);
+    keyset_reset(&filter);
     return result;
 }
 

@@ -282,44 +282,47 @@ int dedup_read_only(dedup *d, const char *path, wt_err *err) {
 
 /* ---- description ---- */
 
-static void describe_filters(const char *name, bloom **filters, int n, wt_buf *json, wt_buf *warnings) {
-    double fill = 0, now = 0, target = 0, expected = 0;
-    uint64_t bytes = 0, added = 0, layers = 0;
-    bloom_stats s = {0};
-    for (int i = 0; i < n; i++) {
-        bloom_stats_read(filters[i], &s);
-        fill += s.fill / n;
-        now += s.fp_now / n;
-        expected += s.fp_formula / n;
-        target = s.fp_rate;
-        bytes += s.bytes;
-        added += s.n_added;
-        if ((uint64_t)s.n_layers > layers) layers = (uint64_t)s.n_layers;
-    }
-    wt_buf_printf(json, "%s\"%s\":{\"filters\":%d,\"layout\":\"%s\",\"bits_per_key\":%d,\"layers\":%llu,\"bytes\":%llu,"
-                  "\"keys\":%llu,\"fill\":%.4f,\"rate_wanted\":%.3g,\"rate_now\":%.3g,\"rate_formula\":%.3g}",
-                  json->ptr[json->len - 1] == '{' ? "" : ",", name, n, bloom_variant_name(s.variant), s.k,
-                  (unsigned long long)layers, (unsigned long long)bytes, (unsigned long long)added, fill,
-                  target, now, expected);
-    if (warnings && now > 1.5 * target)
+static void describe_stats(const char *name, const bloom_stats *s, wt_buf *json, wt_buf *warnings) {
+    wt_buf_printf(json, "%s\"%s\":{\"layout\":\"%s\",\"bits_per_key\":%d,\"layers\":%d,\"bytes\":%llu,\"keys\":%llu,"
+                  "\"fill\":%.4f,\"rate_wanted\":%.3g,\"rate_now\":%.3g,\"rate_formula\":%.3g}",
+                  json->ptr[json->len - 1] == '{' ? "" : ",", name, bloom_variant_name(s->variant), s->k,
+                  s->n_layers, (unsigned long long)s->bytes, (unsigned long long)s->n_added, s->fill,
+                  s->fp_rate, s->fp_now, s->fp_formula);
+    if (warnings && s->fp_now > 1.5 * s->fp_rate)
         wt_buf_printf(warnings, "the %s filter is past its size: %llu keys, false-positive rate %.2g "
-                      "instead of %.2g; give a larger --expect\n", name, (unsigned long long)added, now, target);
+                      "instead of %.2g; give a larger --expect\n", name, (unsigned long long)s->n_added,
+                      s->fp_now, s->fp_rate);
+}
+
+static void describe_set(const char *name, const keyset *set, wt_buf *json, wt_buf *warnings) {
+    bloom_stats s;
+    keyset_stats(set, &s);
+    describe_stats(name, &s, json, warnings);
+}
+
+/* Bands are alike, so the first stands for all but the bytes. */
+static void describe_bands(const near_set *near, wt_buf *json, wt_buf *warnings) {
+    bloom_stats s;
+    bloom_stats_read(near->band[0], &s);
+    s.bytes *= (uint64_t)near->plan.bands;
+    describe_stats("near", &s, json, warnings);
 }
 
 void dedup_describe(const dedup *d, wt_buf *json, wt_buf *warnings) {
-    dedup *w = (dedup *)d;
     const dedup_rules *r = &d->rules;
     wt_buf_add_char(json, '{');
-    if (r->urls) describe_filters("url", w->url.shard, KEYSET_SHARDS, json, warnings);
-    if (r->exact) describe_filters("exact", w->exact.shard, KEYSET_SHARDS, json, warnings);
+    if (r->urls) describe_set("url", &d->url, json, warnings);
+    if (r->exact) describe_set("exact", &d->exact, json, warnings);
     if (r->near) {
-        describe_filters("short", w->shorts.shard, KEYSET_SHARDS, json, warnings);
-        describe_filters("near", w->near.band, r->plan.bands, json, warnings);
+        describe_set("short", &d->shorts, json, warnings);
+        describe_bands(&d->near, json, warnings);
     }
-    if (r->ngram) describe_filters("ngram", w->ngram.shard, KEYSET_SHARDS, json, warnings);
-    if (r->paragraphs && !r->paragraph_count)
-        describe_filters("paragraphs", w->paragraph.shard, KEYSET_SHARDS, json, warnings);
-    for (int i = 0; r->paragraphs && i < r->paragraph_count; i++)
-        describe_filters("paragraphs", w->counted[i].shard, KEYSET_SHARDS, json, warnings);
+    if (r->ngram) describe_set("ngram", &d->ngram, json, warnings);
+    if (r->paragraphs && !r->paragraph_count) describe_set("paragraphs", &d->paragraph, json, warnings);
+    for (int i = 0; r->paragraphs && i < r->paragraph_count; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "paragraphs in more than %d", i);
+        describe_set(name, &d->counted[i], json, warnings);
+    }
     wt_buf_add_char(json, '}');
 }
