@@ -71,12 +71,19 @@ typedef struct {
     uint32_t kinds_mask;
     float *chance;
     size_t chances_cap;
+    uint32_t title_block;           /* UINT32_MAX: none found */
     bool with_noscript;
     bool want_round2;               /* fill round 2's columns though the model has no such round */
 } content;
 
 void content_init(content *c, const content_model *model);
 void content_free(content *c);
+
+/* A date among the visible blocks near the title or the text's beginning, for pages that name none in
+ * their metadata: "YYYY-MM-DD..." in out, or false. */
+bool content_find_date(const content *c, char out[40]);
+/* The name in "By Jane Doe" there; empty where none. */
+wt_str content_find_author(const content *c);
 
 /* Cuts into blocks, scores, marks block.keep. */
 void content_find(content *c, const html_tree *t, const page_meta *meta);

@@ -413,6 +413,7 @@ void content_fill_features(content *c) {
     page_facts f = {0};
     WT_GROW(c->row, c->rows_cap, (c->n_blocks + 1) * N_FEATURES2);
     page_look(c, &f);
+    c->title_block = f.has_title_block ? f.title_block : UINT32_MAX;
     find_top(c, &f);
     find_candidates(c, &f);
     find_repeats(c, &f);

@@ -106,6 +106,13 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     page->charset_how = charset.how;
     meta_read(&x->tree, url, x->arena, &x->meta);
     content_find(&x->content, &x->tree, &x->meta);
+    char date[40];
+    if (!x->meta.date.len && content_find_date(&x->content, date)) x->meta.date = wt_arena_copy(x->arena, wt_str_of(date));
+    if (!x->meta.date.len) x->meta.date = x->meta.modified;
+    if (!x->meta.author.len || wt_str_eq_nocase(x->meta.author, x->meta.site)) {
+        wt_str author = content_find_author(&x->content);
+        if (author.len) x->meta.author = author;
+    }
     wt_buf_clear(&x->text);
     render_text(&x->content, &x->text);
     if (use_json_body(x)) {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "extract/html_token.h"
 #include "extract/meta_date.h"
 #include "extract/meta_jsonld.h"
 
@@ -15,10 +16,12 @@ typedef struct {
     wt_str og_title, og_site, og_type, og_url, og_description, og_locale;
     wt_str meta_title, meta_author, article_author, meta_date, meta_modified, meta_description, meta_site,
            meta_lang, meta_rights, canonical, license_link;
-    wt_str prop_headline, prop_author, prop_date, rel_author, class_author, class_date, time_date, text_author;
+    wt_str prop_headline, prop_author, prop_date, rel_author, link_author, class_author, class_date, time_date, text_author;
     wt_str html_lang, head_title, h1, h1_only, h2;
+    wt_str headings[12];                /* h1 and h2 in order, the first few */
+    int n_headings;
+    wt_str script_date;
     int h1_rank, n_h1, author_rank, time_rank;
-    char h1_score;
 } finder;
 
 static void take(wt_str *slot, wt_str value) {
@@ -118,6 +121,7 @@ static void read_headings(finder *f, uint32_t n) {
         wt_str s = text_below(f, n, 400);
         if (!s.len) return;
         f->n_h1++;
+        if (f->n_headings < 12) f->headings[f->n_headings++] = s;
         wt_str c = attr(f, n, HTML_ATTR_class), i = attr(f, n, HTML_ATTR_id), p = attr(f, n, HTML_ATTR_itemprop);
         int rank = 1;
         if (has(p, "headline") || has(p, "name") || has(c, "title") || has(c, "headline") || has(i, "title")) rank = 2;
@@ -129,7 +133,9 @@ static void read_headings(finder *f, uint32_t n) {
         }
         if (rank > f->h1_rank || !f->h1.len) f->h1 = s, f->h1_rank = rank;
     } else if (tag == HTML_TAG_h2) {
-        if (!f->h2.len) f->h2 = text_below(f, n, 400);
+        wt_str s = text_below(f, n, 400);
+        if (s.len && !f->h2.len) f->h2 = s;
+        if (s.len && f->n_headings < 12 && !is_aside(f, n)) f->headings[f->n_headings++] = s;
     }
 }
 
@@ -168,15 +174,38 @@ static void read_authors(finder *f, uint32_t n) {
     }
     if (has(rel, "author") && f->t->node[n].tag == HTML_TAG_a && !f->rel_author.len && !is_aside(f, n))
         f->rel_author = text_below(f, n, 80);
+    if (f->t->node[n].tag == HTML_TAG_a && !f->link_author.len) {
+        wt_str href = attr(f, n, HTML_ATTR_href);
+        if ((has(href, "/author/") || has(href, "/authors/") || has(href, "/autor/") || has(href, "/people/") || has(href, "/profile/") ||
+             has(href, "/users/") || has(href, "/user/") || has(href, "/member.php") || has(href, "/members/") || has(href, "viewprofile")) &&
+            !is_aside(f, n))
+            f->link_author = text_below(f, n, 60);
+    }
     if (f->author_rank >= 3 || !c.len) return;
     int rank = has(c, "author-name") || has(c, "author_name") || has(c, "authorname") || has(c, "byline-name") || has(c, "byline__name") ? 3
                : has(c, "byline") || has(c, "author") || has(c, "vcard") ? 2
-               : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") ? 1 : 0;
+               : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") || has(c, "autor") || has(c, "poster") ? 1 : 0;
     if (rank <= f->author_rank || is_aside(f, n)) return;
     wt_str v = text_below(f, n, 120);
     if (v.len < 3) return;
     f->class_author = v;
     f->author_rank = rank;
+}
+
+/* Pages built by scripts carry their data as JSON in one: "datePublished":"2024-...". */
+static wt_str date_in_script(wt_str s) {
+    static const char *const keys[] = {"\"datePublished\"", "\"publishedAt\"", "\"published_at\"", "\"publishDate\"",
+                                       "\"publishedDate\"", "\"publish_date\"", "\"firstPublished\"", "\"pubDate\""};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        size_t n = strlen(keys[k]);
+        const char *at = memmem(s.ptr, s.len, keys[k], n);
+        if (!at) continue;
+        wt_str rest = {at + n, (size_t)(s.ptr + s.len - at) - n};
+        if (rest.len > 40) rest.len = 40;
+        char out[40];
+        if (date_find(rest, false, out)) return rest;
+    }
+    return (wt_str){NULL, 0};
 }
 
 static void collect(finder *f, page_meta *m) {
@@ -197,6 +226,7 @@ static void collect(finder *f, page_meta *m) {
         case HTML_TAG_script:
             if (e->first && e->n_attrs && has(attr(f, n, HTML_ATTR_type), "ld+json"))
                 jsonld_read(html_text_of(t, e->first), f->arena, &f->ld);
+            else if (e->first && !f->script_date.len) f->script_date = date_in_script(html_text_of(t, e->first));
             break;
         case HTML_TAG_style: break;
         case HTML_TAG_h1: case HTML_TAG_h2:
@@ -231,6 +261,15 @@ static wt_str one_line(finder *f, wt_str s) {
         if ((unsigned char)c <= ' ' || nbsp) {
             space = true;
             i += nbsp;
+            continue;
+        }
+        char out[16];
+        size_t n = 0, took = c == '&' ? html_reference(s.ptr + i, s.ptr + s.len, false, out, &n) : 0;
+        if (took) {                                 /* escaped twice, as JSON-LD often is */
+            if (space && f->scratch.len) wt_buf_add_char(&f->scratch, ' ');
+            space = false;
+            wt_buf_add(&f->scratch, out, n);
+            i += took - 1;
             continue;
         }
         if (space && f->scratch.len) wt_buf_add_char(&f->scratch, ' ');
@@ -277,27 +316,37 @@ static void fold(finder *f, wt_str s, wt_buf *out) {
     }
 }
 
-/* Is a, letters only, within b? */
-static bool folded_within(finder *f, wt_str a, wt_str b) {
+/* Where a, letters only, stands in b; -1 where it does not. */
+static int folded_at(finder *f, wt_str a, wt_str b) {
     wt_buf x = {0}, y = {0};
     fold(f, a, &x);
     fold(f, b, &y);
-    bool yes = x.len >= 4 && y.len >= x.len && memmem(y.ptr, y.len, x.ptr, x.len);
+    const char *at = x.len >= 4 && y.len >= x.len ? memmem(y.ptr, y.len, x.ptr, x.len) : NULL;
+    int place = at ? (int)(at - y.ptr) : -1;
     wt_buf_free(&x);
     wt_buf_free(&y);
-    return yes;
+    return place;
 }
 
+/* The visible heading is the title where the window's title or Open Graph begins with it; a blog's name
+ * in an h1 stands at their end. */
 static wt_str choose_title(finder *f, wt_str site) {
     wt_str og = one_line(f, f->og_title), head = one_line(f, f->head_title), h1 = one_line(f, f->h1);
+    wt_str best = {NULL, 0};
+    for (int i = 0; i < f->n_headings; i++) {
+        wt_str s = one_line(f, f->headings[i]);
+        if (s.len < 4 || wt_str_eq_nocase(s, site)) continue;
+        if ((folded_at(f, s, head) == 0 || folded_at(f, s, og) == 0) && s.len > best.len) best = s;
+    }
+    if (best.len * 4 >= (og.len ? og.len : head.len)) return best;
+    bool is_name = h1.len < 4 || wt_str_eq_nocase(h1, site) || (folded_at(f, h1, head) > 0 && folded_at(f, h1, og) < 0);
+    if (h1.len && !is_name && f->h1_rank > 0 && f->n_h1 == 1) return h1;
     wt_str ld = one_line(f, f->ld.headline);
-    if (h1.len && (folded_within(f, h1, head) || folded_within(f, h1, og)) && h1.len * 4 > (og.len ? og.len : head.len)) return h1;
     if (ld.len >= 4 && ld.len < 300) return ld;
     wt_str prop = one_line(f, f->prop_headline);
     if (prop.len) return prop;
     if (og.len) return cut_site(og, site);
     wt_str named = one_line(f, f->meta_title);
-    if (f->n_h1 == 1 && h1.len >= 4 && f->h1_rank > 0) return h1;
     if (named.len) return cut_site(named, site);
     if (head.len) return cut_site(head, site);
     return h1.len ? h1 : one_line(f, f->h2);
@@ -307,7 +356,7 @@ static wt_str choose_title(finder *f, wt_str site) {
 static wt_str clean_author(finder *f, wt_str s) {
     s = one_line(f, s);
     static const char *const prefixes[] = {"by ", "by: ", "by:", "author: ", "author:", "written by ", "posted by ", "words by ",
-        "von ", "von: ", "autor: ", "par ", "por ", "di ", "text: ", "published by ", "story by ", "from ", "authors ", "author ", "av ", "door "};
+        "von ", "von: ", "autor: ", "par ", "por ", "di ", "text: ", "published by ", "story by ", "ver\xc3\xb6" "ffentlicht von ", "beitrag von ", "beitragvon ", "geschrieben von ", "via ", "authored by ", "from ", "authors ", "author ", "av ", "door "};
     for (bool again = true; again;) {
         again = false;
         for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
@@ -321,7 +370,7 @@ static wt_str clean_author(finder *f, wt_str s) {
     if (wt_str_starts(s, WT_STR("http")) || wt_str_starts(s, WT_STR("@")) || wt_str_starts(s, WT_STR("www."))) return (wt_str){NULL, 0};
     char date[40];
     for (size_t i = 0; i < s.len; i++) {
-        bool stop = s.ptr[i] == '|' || s.ptr[i] == '(' || s.ptr[i] == '\n' || (i && s.ptr[i] == ',' && s.len - i > 30) ||
+        bool stop = s.ptr[i] == '|' || s.ptr[i] == '\n' || (i && s.ptr[i] == ',' && s.len - i > 30) ||
                     (unsigned char)s.ptr[i] == 0xe2 || (i > 2 && memcmp(s.ptr + i, " - ", i + 3 <= s.len ? 3 : 0) == 0 && i + 3 <= s.len) ||
                     (i + 4 <= s.len && memcmp(s.ptr + i, " on ", 4) == 0) || (i + 4 <= s.len && memcmp(s.ptr + i, " in ", 4) == 0);
         if (stop && i > 2) {
@@ -347,14 +396,16 @@ static wt_str clean_author(finder *f, wt_str s) {
     return s;
 }
 
-static wt_str choose_author(finder *f) {
-    const wt_str sources[] = {f->ld.author, f->meta_author, f->prop_author, f->article_author, f->rel_author, f->class_author};
+static wt_str choose_author(finder *f, wt_str site) {
+    const wt_str sources[] = {f->ld.author, f->meta_author, f->prop_author, f->article_author, f->rel_author, f->link_author, f->class_author};
+    wt_str name = {NULL, 0};                    /* the site's own name only where nobody else is named */
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         if (!sources[k].len) continue;
         wt_str s = clean_author(f, sources[k]);
-        if (s.len) return s;
+        if (s.len && !wt_str_eq_nocase(s, site)) return s;
+        if (s.len && !name.len) name = s;
     }
-    return (wt_str){NULL, 0};
+    return name;
 }
 
 static wt_str iso_date(finder *f, wt_str s, bool day_first) {
@@ -364,7 +415,7 @@ static wt_str iso_date(finder *f, wt_str s, bool day_first) {
 }
 
 static wt_str choose_date(finder *f, wt_str url, bool day_first) {
-    const wt_str sources[] = {f->ld.date, f->meta_date, f->prop_date};
+    const wt_str sources[] = {f->ld.date, f->meta_date, f->prop_date, f->script_date};
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         wt_str d = iso_date(f, sources[k], day_first);
         if (d.len) return d;
@@ -374,8 +425,7 @@ static wt_str choose_date(finder *f, wt_str url, bool day_first) {
     if (f->time_rank >= 3) return iso_date(f, f->time_date, day_first);
     wt_str d = iso_date(f, f->class_date, day_first);
     if (d.len) return d;
-    d = iso_date(f, f->time_date, day_first);
-    return d.len ? d : iso_date(f, f->meta_modified, day_first);
+    return iso_date(f, f->time_date, day_first);
 }
 
 static wt_str host_of(wt_str url) {
@@ -419,10 +469,11 @@ void meta_read(const html_tree *t, wt_str url, wt_arena *arena, page_meta *m) {
     const wt_str sites[] = {f.og_site, f.ld.publisher, f.ld.site, f.meta_site};
     for (int k = 0; k < 4 && !m->site.len; k++) m->site = one_line(&f, sites[k]);
     m->title = choose_title(&f, m->site);
-    m->author = choose_author(&f);
+    m->author = choose_author(&f, m->site);
     m->lang = f.html_lang.len ? f.html_lang : f.ld.lang.len ? f.ld.lang : f.meta_lang.len ? f.meta_lang : f.og_locale;
     bool day_first = !(wt_str_starts(m->lang, WT_STR("en")) || wt_str_starts(m->lang, WT_STR("EN")) || !m->lang.len) ||
                      wt_str_find(url, WT_STR(".uk/")) > 0 || wt_str_find(url, WT_STR(".au/")) > 0;
+    m->day_first = day_first;
     m->date = choose_date(&f, url, day_first);
     m->modified = iso_date(&f, f.ld.modified.len ? f.ld.modified : f.meta_modified, day_first);
     m->description = one_line(&f, f.og_description.len ? f.og_description : f.meta_description.len ? f.meta_description : f.ld.description);

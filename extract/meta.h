@@ -16,6 +16,7 @@ typedef struct {
     wt_str generator;
     page_kind kind;                         /* og:type or JSON-LD @type */
     bool has_viewport, noindex;
+    bool day_first;                         /* 3/4/2020 is the 3rd of April here */
 } page_meta;
 
 /* Reads the page's metadata. url: where it was fetched from; may be empty. */

@@ -1,0 +1,116 @@
+"""wt-train's step beside PyTorch and the best matrix product, in one interleaved run.
+    python bench/train.py [--build build] [--threads 1,2] [--rounds 3] [--shapes 1x1024,4x64] [--compile]
+GPT-2 124M, fp32, forward + backward + clipping + AdamW, random weights and tokens. One thread: CPU time; more: wall.
+Each round starts every contender once, in turn, in a process of its own; a result is the median over the rounds
+of each process's median step. Prints one JSON line a result; `share_of_gemm` is against the best of our product,
+oneDNN and OpenBLAS measured in the same rounds (bench/train_gemm)."""
+import argparse, json, os, resource, statistics, subprocess, sys, time
+
+
+def torch_step(B, T, threads, steps, compiled):
+    import torch, torch.nn as nn, torch.nn.functional as F
+    torch.set_num_threads(threads)
+    L, C, H, V = 12, 768, 12, 50304
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.ln1, self.ln2 = nn.LayerNorm(C), nn.LayerNorm(C)
+            self.qkv, self.att, self.fc, self.out = nn.Linear(C, 3 * C), nn.Linear(C, C), nn.Linear(C, 4 * C), nn.Linear(4 * C, C)
+
+        def forward(self, x):
+            B, T, _ = x.shape
+            q, k, v = (t.view(B, T, H, C // H).transpose(1, 2) for t in self.qkv(self.ln1(x)).split(C, 2))
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.att(y.transpose(1, 2).reshape(B, T, C))
+            return x + self.out(F.gelu(self.fc(self.ln2(x)), approximate="tanh"))
+
+    class GPT2(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wte, self.wpe = nn.Embedding(V, C), nn.Embedding(1024, C)
+            self.h = nn.ModuleList(Block() for _ in range(L))
+            self.lnf = nn.LayerNorm(C)
+            for p in self.parameters():
+                nn.init.normal_(p, std=0.02) if p.dim() > 1 else None
+
+        def forward(self, ids, targets):
+            x = self.wte(ids) + self.wpe.weight[: ids.shape[1]]
+            for block in self.h:
+                x = block(x)
+            logits = self.lnf(x) @ self.wte.weight.T
+            return F.cross_entropy(logits.view(-1, V), targets.view(-1))
+
+    model = GPT2()
+    run = torch.compile(model) if compiled else model
+    opt = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), fused=True)
+    ids, targets = torch.randint(0, 50257, (B, T)), torch.randint(0, 50257, (B, T))
+    clock = time.process_time if threads == 1 else time.perf_counter
+    seconds = []
+    for s in range(steps + 1):
+        start = clock()
+        loss = run(ids, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        opt.step()
+        opt.zero_grad(set_to_none=True)
+        if s:
+            seconds.append(clock() - start)
+    print(json.dumps({"bench": "train_step", "trainer": "pytorch " + torch.__version__ + (" compiled" if compiled else " eager"), "B": B, "T": T,
+                      "threads": threads, "seconds_best": min(seconds), "seconds_median": statistics.median(seconds),
+                      "tokens_per_s": B * T / statistics.median(seconds), "tokens_per_s_best": B * T / min(seconds),
+                      "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+
+
+def run(command, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    if done.returncode:
+        print("failed:", " ".join(command), done.stderr[-400:], file=sys.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--build", default="build")
+    p.add_argument("--threads", default="1,2")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--steps", type=int, default=2)
+    p.add_argument("--shapes", default="1x1024,4x64")
+    p.add_argument("--compile", action="store_true")
+    p.add_argument("--torch-step", nargs=5, help=argparse.SUPPRESS)
+    a = p.parse_args()
+    if a.torch_step:
+        B, T, threads, steps, compiled = map(int, a.torch_step)
+        return torch_step(B, T, threads, steps, compiled)
+    for threads in map(int, a.threads.split(",")):
+        env = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        if threads > 1:
+            env.update({"OMP_PROC_BIND": "close", "OMP_PLACES": "cores"})
+        for shape in a.shapes.split(","):
+            B, T = map(int, shape.split("x"))
+            results, gemm = {}, {}
+            for _ in range(a.rounds):
+                lines = run([f"{a.build}/bench/train_step", "gpt2", str(B), str(T), str(threads), str(a.steps)])
+                for compiled in [0, 1] if a.compile else [0]:
+                    lines += run([sys.executable, __file__, "--torch-step", str(B), str(T), str(threads), str(a.steps), str(compiled)], env)
+                for line in lines:
+                    results.setdefault(line["trainer"], []).append(line)
+                for line in run([f"{a.build}/bench/train_gemm", str(threads), str(B * T), "3", "onednn=libdnnl.so.2", "openblas=libopenblas.so.0"]):
+                    if line["shape"] == "step":
+                        gemm.setdefault(line["library"], []).append(line["gflops_median"])
+            bound = max((statistics.median(v), k) for k, v in gemm.items()) if gemm else (0, "")
+            ours = statistics.median(r["seconds_median"] for r in results["webtext"])
+            memory = max(r["peak_mib"] for r in results["webtext"])
+            flops = 6 * (12 * 768 * 768 * 12 + 768 * 50257) + 3.5 * 2 * (T + 1) * 768 * 12
+            for name, rs in results.items():
+                seconds = statistics.median(r["seconds_median"] for r in rs)
+                line = {"bench": "train", "trainer": name, "B": B, "T": T, "threads": threads, "tokens_per_s": round(B * T / seconds, 1),
+                        "gflops": round(flops * B * T / seconds * 1e-9, 1), "peak_mib": max(r["peak_mib"] for r in rs),
+                        "webtext_is_faster": round(seconds / ours, 2), "webtext_memory": round(memory / max(r["peak_mib"] for r in rs), 2)}
+                if bound[0]:
+                    line.update({"share_of_gemm": round(flops * B * T / seconds * 1e-9 / bound[0], 3), "gemm": f"{bound[1]} {bound[0]:.0f} GFLOP/s"})
+                print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
