@@ -56,7 +56,7 @@ INC_common  :=
 INC_extract := $(call pkg,--cflags,libxml-2.0)
 INC_train   :=
 
-LIBS_common  := -lzstd -lz -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
+LIBS_common  := -lzstd -lz -ldeflate -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
 LIBS_crawl   := -lcurl -lsqlite3 -lpsl -lidn2
 LIBS_extract := -lgumbo -lxml2 -luchardet -lcld2
 LIBS_dedup   :=

@@ -5,9 +5,10 @@
  * once; the next call looks for the next line that starts one. */
 #include "common/warc.h"
 
+#include <libdeflate.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #define MAX_BLANK_LINES 64
@@ -256,22 +257,58 @@ static void encode_plain(wt_buf *out, wt_str type, const wt_warc_pair *fields, i
     wt_buf_add_str(out, WT_STR("\r\n\r\n"));
 }
 
+/* libdeflate: at level 1 it takes 0.57 of zlib's time and gives 7% less. A compressor is a few hundred
+ * KB, so each thread keeps its own for the level it used last. */
+typedef struct {
+    struct libdeflate_compressor *compressor;
+    int level;
+} gzip_state;
+
+static pthread_key_t gzip_key;
+static pthread_once_t gzip_once = PTHREAD_ONCE_INIT;
+
+static void gzip_state_free(void *p) {
+    gzip_state *g = p;
+    libdeflate_free_compressor(g->compressor);
+    free(g);
+}
+
+static void gzip_free_main(void) {           /* the main thread ends without its destructors */
+    gzip_state *g = pthread_getspecific(gzip_key);
+    if (g) gzip_state_free(g);
+    pthread_setspecific(gzip_key, NULL);
+}
+
+static void gzip_key_make(void) {
+    pthread_key_create(&gzip_key, gzip_state_free);
+    atexit(gzip_free_main);
+}
+
+static struct libdeflate_compressor *gzip_compressor(int level) {
+    pthread_once(&gzip_once, gzip_key_make);
+    gzip_state *g = pthread_getspecific(gzip_key);
+    if (!g) {
+        g = wt_xcalloc(1, sizeof *g);
+        pthread_setspecific(gzip_key, g);
+    }
+    if (!g->compressor || g->level != level) {
+        libdeflate_free_compressor(g->compressor);
+        g->compressor = libdeflate_alloc_compressor(level);
+        g->level = level;
+    }
+    return g->compressor;
+}
+
 static int add_gzip(wt_buf *out, wt_str plain, int level, wt_err *err) {
-    z_stream z = {0};
-    if (plain.len > UINT32_MAX / 2) return wt_fail(err, WT_ELIMIT, "a WARC record above 2 GiB");
-    if (deflateInit2(&z, level ? level : 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return wt_fail(err, WT_ENOMEM, "no memory to compress a WARC record");
-    size_t bound = deflateBound(&z, plain.len);
+    struct libdeflate_compressor *c = gzip_compressor(level ? level : 6);
+    if (!c) return wt_fail(err, WT_ENOMEM, "no memory to compress a WARC record");
+    size_t bound = libdeflate_gzip_compress_bound(c, plain.len);
     wt_buf_reserve(out, bound);
-    z.next_in = (Bytef *)plain.ptr;
-    z.avail_in = (uInt)plain.len;
-    z.next_out = (Bytef *)out->ptr + out->len;
-    z.avail_out = (uInt)bound;
-    int code = deflate(&z, Z_FINISH);
-    out->len += bound - z.avail_out;
+    size_t n = libdeflate_gzip_compress(c, plain.ptr, plain.len, out->ptr + out->len, bound);
+    if (n == 0) return wt_fail(err, WT_EIO, "cannot compress a WARC record");
+    out->len += n;
     out->ptr[out->len] = 0;
-    deflateEnd(&z);
-    return code == Z_STREAM_END ? 0 : wt_fail(err, WT_EIO, "cannot compress a WARC record");
+    return 0;
 }
 
 /* The .warc.zst specification wants the content size and a checksum in each frame, and windows of
