@@ -23,16 +23,25 @@ say = $(if $(V),,@echo "  $(1)")
 OPT      ?= -O3
 WARN     := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-CFLAGS   += -std=c17 $(OPT) -g -fno-math-errno -fopenmp $(WARN)
+CFLAGS   += -std=c17 $(OPT) -g -fno-math-errno $(OPENMP) $(WARN)
 CXXFLAGS += -std=c++17 $(OPT) -g $(WARN)
-LDFLAGS  += -fopenmp
+LDFLAGS  += $(OPENMP)
+OPENMP   := -fopenmp
 
+comma := ,
 ifeq ($(SAN),address)
   OPT := -O1
   SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(SAN),thread)
   OPT := -O1
   SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
+else ifeq ($(SAN),fuzz)
+  # clang's libFuzzer, or gcc with a driver of our own (tests/fuzz/run.sh).
+  CLANG := $(findstring clang,$(CC))
+  OPT := -O1
+  SANFLAGS := -fsanitize=address,undefined$(if $(CLANG),$(comma)fuzzer-no-link) -fno-omit-frame-pointer
+  OPENMP := $(if $(CLANG),,-fopenmp)
+  WARN := -w
 endif
 CFLAGS += $(SANFLAGS)
 CXXFLAGS += $(SANFLAGS)
@@ -150,6 +159,8 @@ $(1): $(2) $(call libs_of,$(3))
 endef
 $(foreach t,$(TOOLS),$(eval $(call program,$(BIN)/$(t),$(OBJ)/tools/$(t).c.o,$(TOOL_$(t)) common,)))
 $(foreach u,$(UNITS),$(eval $(call program,$(BUILD)/unit/$(u),$(OBJ)/tests/unit/$(u).c.o,$(BELOW_$(call stage_of,$(u))),-lcmocka -lbrotlienc)))
+FUZZ_DRIVER := $(if $(CLANG),,$(OBJ)/tests/fuzz/driver/driver.c.o)
+$(foreach f,$(FUZZERS),$(eval $(call program,$(BUILD)/fuzz/$(f),$(OBJ)/tests/fuzz/$(f).c.o $(FUZZ_DRIVER),$(BELOW_$(call stage_of,$(f))),$(if $(CLANG),-fsanitize=fuzzer))))
 $(foreach b,$(BENCHES),$(eval $(call program,$(BUILD)/bench/$(b),$(OBJ)/bench/$(b).c.o,$(BELOW_$(call stage_of,$(b))),)))
 $(foreach e,$(EXAMPLES),$(eval $(call program,$(BUILD)/examples/$(e),$(OBJ)/examples/$(e).c.o,$(BELOW_$(call stage_of,$(e))),)))
 $(foreach e,$(TESTUTIL),$(eval $(call program,$(BUILD)/util/$(e),$(OBJ)/tests/util/$(e).c.o,common,-lssl -lcrypto)))
