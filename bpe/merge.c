@@ -13,23 +13,21 @@ static size_t merge_short(const bpe_model *m, const uint8_t *bytes, size_t n, ui
     for (size_t i = 0; i < n; i++)
         ids[i] = m->byte_id[bytes[i]];
     for (size_t i = 0; i + 1 < n; i++)
-        if (!bpe_pair_find(m, ids[i], ids[i + 1], &rank[i], &result[i]))
-            rank[i] = UINT32_MAX;
+        rank[i] = bpe_pair_rank(m, ids[i], ids[i + 1], &result[i]);
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
-            if (rank[i] < rank[best])
-                best = i;
+            best = rank[i] < rank[best] ? i : best;
         if (rank[best] == UINT32_MAX)
             break;
-        ids[best] = result[best];
+        ids[best] = bpe_pair_result(m, rank[best], result[best]);
         n--;
         for (size_t i = best + 1; i < n; i++)
             ids[i] = ids[i + 1], rank[i - 1] = rank[i], result[i - 1] = result[i];
-        if (best + 1 < n && !bpe_pair_find(m, ids[best], ids[best + 1], &rank[best], &result[best]))
-            rank[best] = UINT32_MAX;
-        if (best > 0 && !bpe_pair_find(m, ids[best - 1], ids[best], &rank[best - 1], &result[best - 1]))
-            rank[best - 1] = UINT32_MAX;
+        if (best + 1 < n)
+            rank[best] = bpe_pair_rank(m, ids[best], ids[best + 1], &result[best]);
+        if (best > 0)
+            rank[best - 1] = bpe_pair_rank(m, ids[best - 1], ids[best], &result[best - 1]);
     }
     return n;
 }
@@ -80,8 +78,8 @@ static void offer(const bpe_model *m, heap *h, const symbol *s, uint32_t at) {
     if (at == BPE_NONE || s[at].next == BPE_NONE)
         return;
     uint32_t left = s[at].id, right = s[s[at].next].id;
-    if (bpe_pair_find(m, left, right, &rank, &result))
-        heap_push(h, (candidate){rank, at, left, right, result});
+    if ((rank = bpe_pair_rank(m, left, right, &result)) != UINT32_MAX)
+        heap_push(h, (candidate){rank, at, left, right, bpe_pair_result(m, rank, result)});
 }
 
 static size_t merge_long(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids) {

@@ -45,6 +45,7 @@ struct bpe_model {
     uint32_t *offset;               /* n_ids + 1 positions in blob */
     char *blob;                     /* 16 readable bytes behind the end */
     uint8_t *kind;
+    uint32_t token_max;             /* longest token, bytes */
     bpe_merge *merge;               /* in order of rank */
     uint32_t n_merges;
     bpe_added_set added;
@@ -52,9 +53,12 @@ struct bpe_model {
     uint32_t byte_id[256];
     bool whole_first;               /* a pretoken that is a token is that token, merged or not */
     struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* open addressing */
+    struct { uint32_t pair, rank; } *small_slot;    /* instead, where ids fit 16 bits and rank k is merge k */
     uint32_t pair_mask;
     uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
     uint8_t fingerprint[32];
+    void *seed;                     /* what encoders' caches begin with (cache.h) */
+    int seed_bits;
 };
 
 /* ---- building ---- Give it tokens and merges in any order, then finish. */
@@ -78,18 +82,25 @@ void bpe_build_merge(bpe_build *build, uint32_t left, uint32_t right, uint32_t r
 bpe_model *bpe_build_finish(bpe_build *build, bpe_splitter *splitter, wt_err *err);
 void bpe_build_free(bpe_build *build);
 
-/* (left, right) -> its merge, or NULL-like: returns false. */
-static inline bool bpe_pair_find(const bpe_model *m, uint32_t left, uint32_t right, uint32_t *rank,
-                                 uint32_t *result) {
-    uint64_t pair = (uint64_t)left << 32 | right, h = pair * 0x9E3779B97F4A7C15u;
-    for (uint32_t i = (uint32_t)(h >> 32) & m->pair_mask;; i = (i + 1) & m->pair_mask) {
-        if (m->pair_slot[i].pair == pair) {
-            *rank = m->pair_slot[i].rank, *result = m->pair_slot[i].result;
-            return true;
-        }
-        if (m->pair_slot[i].pair == UINT64_MAX)
-            return false;
+/* The rank of the merge of (left, right), UINT32_MAX where there is none. */
+static inline uint32_t bpe_pair_rank(const bpe_model *m, uint32_t left, uint32_t right, uint32_t *result) {
+    if (m->small_slot) {
+        uint32_t pair = left << 16 | right;
+        uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
+        while (m->small_slot[i].pair != pair && m->small_slot[i].rank != UINT32_MAX)
+            i = (i + 1) & m->pair_mask;
+        return m->small_slot[i].rank;
     }
+    uint64_t pair = (uint64_t)left << 32 | right;
+    uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
+    while (m->pair_slot[i].pair != pair && m->pair_slot[i].pair != UINT64_MAX)
+        i = (i + 1) & m->pair_mask;
+    *result = m->pair_slot[i].result;
+    return m->pair_slot[i].rank;
+}
+/* What that merge makes; `result` is what bpe_pair_rank left there. */
+static inline uint32_t bpe_pair_result(const bpe_model *m, uint32_t rank, uint32_t result) {
+    return m->small_slot ? m->merge[rank].result : result;
 }
 
 /* One pretoken by its merges alone; ids has room for n. Returns how many. */
