@@ -481,6 +481,16 @@ static int add_to_words(void *ctx, wt_str word, uint64_t count, wt_err *err) {
     return 0;
 }
 
+static int add_spilled(const char *p, size_t n, visitor *add, void *ctx, wt_err *err) {
+    for (const char *end = p + n; p < end;) {
+        uint64_t len = take_varint(&p), count = take_varint(&p);
+        if (add(ctx, (wt_str){p, len}, count, err))
+            return -1;
+        p += len;
+    }
+    return 0;
+}
+
 static int read_range(worker *w, unsigned range, table *into, wt_err *err) {
     wt_buf bytes = {0};
     int result = 0;
@@ -498,11 +508,8 @@ static int read_range(worker *w, unsigned range, table *into, wt_err *err) {
             }
             bytes.len += (size_t)got;
         }
-        for (const char *p = bytes.ptr; !result && p < bytes.ptr + bytes.len;) {
-            uint64_t len = take_varint(&p), count = take_varint(&p);
-            result = table_add(into, (wt_str){p, len}, count, err);
-            p += len;
-        }
+        if (!result)
+            result = add_spilled(bytes.ptr, bytes.len, add_to_table, into, err);
     }
     wt_buf_free(&bytes);
     return result;
@@ -522,6 +529,56 @@ static int gather_range(bpe_counter *c, unsigned range, bpe_words *out, wt_err *
     for (unsigned r = 0; r < RANGES && !result; r++)
         result = visit_range(&sum, r, add_to_words, out, err);
     table_free(&sum);
+    return result;
+}
+
+/* ---- several machines ---- Each rank owns the words of a range of hashes: all send it theirs, it adds
+ * them up, and rank 0 gets the sums. */
+/* Sends each word to the rank that `owner` says; gives back what this rank got. */
+static void exchange_words(const bpe_words *words, size_t n_ranks, bool to_owner, void **got, size_t *got_bytes) {
+    wt_buf *part = wt_xcalloc(n_ranks, sizeof *part);
+    void **bytes = wt_xcalloc(n_ranks, sizeof *bytes);
+    size_t *send = wt_xcalloc(n_ranks, sizeof *send), *counts = wt_xcalloc(n_ranks, sizeof *counts);
+    for (size_t i = 0; i < words->n; i++) {
+        wt_str w = bpe_words_text(words, i);
+        wt_buf *b = &part[to_owner ? wt_fastrange64(wt_hash64(w.ptr, w.len, 1), n_ranks) : 0];
+        add_varint(b, w.len);
+        add_varint(b, words->count[i]);
+        wt_buf_add_str(b, w);
+    }
+    for (size_t r = 0; r < n_ranks; r++)
+        bytes[r] = part[r].ptr, send[r] = part[r].len;
+    wt_cluster_exchange(bytes, send, got, counts);
+    *got_bytes = 0;
+    for (size_t r = 0; r < n_ranks; r++) {
+        *got_bytes += counts[r];
+        wt_buf_free(&part[r]);
+    }
+    free(part);
+    free(bytes);
+    free(send);
+    free(counts);
+}
+
+static int sum_over_ranks(bpe_counter *c, wt_err *err) {
+    size_t n_ranks = (size_t)wt_cluster_size(), n;
+    void *got = NULL;
+    table sum;
+    exchange_words(&c->words, n_ranks, true, &got, &n);
+    bpe_words_free(&c->words);
+    table_init(&sum);
+    int result = add_spilled(got, n, add_to_table, &sum, err);
+    free(got);
+    for (unsigned r = 0; r < RANGES && !result; r++)
+        result = visit_range(&sum, r, add_to_words, &c->words, err);
+    table_free(&sum);
+    if (wt_cluster_any(result != 0))
+        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+    exchange_words(&c->words, n_ranks, false, &got, &n);
+    bpe_words_free(&c->words);
+    result = add_spilled(got, n, add_to_words, &c->words, err);
+    free(got);
+    wt_cluster_sum_u64(&c->spilled, 1);
     return result;
 }
 
@@ -545,7 +602,11 @@ int bpe_counter_finish(bpe_counter *c, wt_err *err) {
             bpe_words_add(&c->words, bpe_words_text(&range[r], i), range[r].count[i]);
         bpe_words_free(&range[r]);
     }
-    return failed ? -1 : 0;
+    if (wt_cluster_size() == 1)
+        return failed ? -1 : 0;
+    if (wt_cluster_any(failed))
+        return failed ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+    return sum_over_ranks(c, err);
 }
 
 uint64_t bpe_counter_words(const bpe_counter *c) { return c->words.n; }

@@ -217,8 +217,12 @@ static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input ki
     wt_progress_begin("counting", "B", total_bytes(paths));
     int result = wt_pipeline_run(&pipeline, err);
     wt_progress_end();
-    report_facts(&job->facts, job->source.too_long);
-    *facts = job->facts;
+    if (wt_cluster_any(result != 0) && result == 0)
+        result = wt_fail(err, WT_EIO, "another rank failed");
+    uint64_t sums[] = {job->facts.documents, job->facts.bytes, job->facts.not_json, job->facts.no_text};
+    wt_cluster_sum_u64(sums, 4);
+    *facts = (bpe_piece_facts){sums[0], sums[1], sums[2], sums[3]};
+    report_facts(facts, job->source.too_long);
     bpe_source_close(&job->source);
     for (int i = 0; i < 4096; i++)
         if (job->arena[i])
@@ -307,14 +311,21 @@ static int save_sizes(const bpe_model *model, const uint32_t *size, size_t n, co
     return save(model, dir, err);
 }
 
+/* Rank 0's failure is all ranks', or they would wait for it. */
+static int agree(int result, wt_err *err) {
+    return wt_cluster_any(result != 0) ? (result ? -1 : wt_fail(err, WT_EIO, "another rank failed")) : 0;
+}
+
 static int fill_counter(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
                         wt_err *err) {
     bpe_piece_facts facts;
     if (paths->n && count_files(counter, paths, kind, args, &facts, err))
         return -1;
-    for (size_t i = 0; i < from_counts.n && wt_cluster_rank() == 0; i++)
-        if (bpe_counts_read(counter, from_counts.item[i], err))
-            return -1;
+    int bad = 0;
+    for (size_t i = 0; i < from_counts.n && wt_cluster_rank() == 0 && !bad; i++)
+        bad = bpe_counts_read(counter, from_counts.item[i], err);
+    if (agree(bad, err))
+        return -1;
     if (bpe_counter_finish(counter, err))
         return -1;
     wt_report_count("words", bpe_counter_total(counter));
@@ -376,8 +387,8 @@ static int train(const wt_args *args, wt_err *err) {
         if ((counter = bpe_counter_new(&o, err)))
             result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
         if (result > 0 && result != WT_RUN_DONE)
-            result = fill_counter(counter, &paths, kind, args, err) ||
-                     learn_and_save(counter, &o, size, n_sizes, args->output, err) ||
+            result = agree(fill_counter(counter, &paths, kind, args, err), err) ||
+                     agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
                      wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
     }
     bpe_counter_free(counter);
