@@ -173,17 +173,17 @@ demo: deps
 	@BUILD=$(BUILD) sh demo/run.sh
 check: deps
 	-@$(MAKE) --no-print-directory -j$(JOBS) -k tests
-	@BUILD=$(BUILD) sh tests/run.sh
+	@BUILD=$(BUILD) bash tests/run.sh
 check-peers: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@bench/setup
-	@BUILD=$(BUILD) sh tests/run.sh peers
+	@BUILD=$(BUILD) bash tests/run.sh peers
 asan:
 	-@$(MAKE) --no-print-directory -j$(JOBS) -k BUILD=$(BUILD)/asan SAN=address tests
-	@BUILD=$(BUILD)/asan sh tests/run.sh sanitized
+	@BUILD=$(BUILD)/asan bash tests/run.sh sanitized
 tsan:
 	-@$(MAKE) --no-print-directory -j$(JOBS) -k BUILD=$(BUILD)/tsan SAN=thread tests
-	@BUILD=$(BUILD)/tsan sh tests/run.sh sanitized
+	@BUILD=$(BUILD)/tsan bash tests/run.sh sanitized
 fuzz:
 	@BUILD=$(BUILD)/fuzz sh tests/fuzz/run.sh
 layers:
