@@ -24,7 +24,7 @@
 const uint8_t BPE_KEY_MASK[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                   255, 255, 255, 255, 255, 255, 255, 255};
 
-enum { BATCH = 512, RANGE_BITS = 6, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12 };
+enum { BATCH = 192, RANGE_BITS = 6, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12 };
 
 typedef struct {
     bpe_key key;
@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     short_slot *slot;
     int bits;                       /* of the number of slots */
+    int skip;                       /* leading bits of a hash that do not count: all words of a range share them */
     size_t n;
     long_slot *long_words;
     int long_bits;
@@ -77,14 +78,28 @@ struct bpe_counter {
 };
 
 /* ---- tables ---- */
-static void table_init(table *t) {
-    *t = (table){.bits = TABLE_BITS_MIN, .long_bits = 8};
-    t->slot = wt_big_alloc(sizeof(short_slot) << t->bits, "a word table", NULL);
+/* Huge pages for huge tables only: clearing one costs as much as filling a small table. */
+static short_slot *slots_alloc(int bits, wt_err *err) {
+    size_t bytes = sizeof(short_slot) << bits;
+    return bytes < 1 << 21 ? wt_xcalloc(1, bytes) : wt_big_alloc(bytes, "a word table", err);
+}
+
+static void slots_free(short_slot *slot, int bits) {
+    size_t bytes = sizeof(short_slot) << bits;
+    if (bytes < 1 << 21)
+        free(slot);
+    else
+        wt_big_free(slot, bytes);
+}
+
+static void table_init(table *t, int skip) {
+    *t = (table){.bits = TABLE_BITS_MIN, .long_bits = 8, .skip = skip};
+    t->slot = slots_alloc(t->bits, NULL);
     t->long_words = wt_xcalloc((size_t)1 << t->long_bits, sizeof(long_slot));
 }
 
 static void table_free(table *t) {
-    wt_big_free(t->slot, sizeof(short_slot) << t->bits);
+    slots_free(t->slot, t->bits);
     free(t->long_words);
     wt_buf_free(&t->bytes);
     *t = (table){0};
@@ -97,7 +112,7 @@ static uint64_t table_bytes(const table *t) {
 static bool key_eq(bpe_key a, bpe_key b) { return !((a.lo ^ b.lo) | (a.hi ^ b.hi)); }
 
 static short_slot *short_find(const table *t, bpe_key key, uint64_t hash) {
-    size_t mask = ((size_t)1 << t->bits) - 1, i = hash >> (64 - t->bits);
+    size_t mask = ((size_t)1 << t->bits) - 1, i = hash << t->skip >> (64 - t->bits);
     while (t->slot[i].count && !key_eq(t->slot[i].key, key))
         i = (i + 1) & mask;
     return &t->slot[i];
@@ -106,7 +121,7 @@ static short_slot *short_find(const table *t, bpe_key key, uint64_t hash) {
 static int short_grow(table *t, wt_err *err) {
     table old = *t;
     t->bits++;
-    t->slot = wt_big_alloc(sizeof(short_slot) << t->bits, "a word table", err);
+    t->slot = slots_alloc(t->bits, err);
     if (!t->slot) {
         *t = old;
         return -1;
@@ -114,7 +129,7 @@ static int short_grow(table *t, wt_err *err) {
     for (size_t i = 0; i < (size_t)1 << old.bits; i++)
         if (old.slot[i].count)
             *short_find(t, old.slot[i].key, bpe_key_hash(old.slot[i].key)) = old.slot[i];
-    wt_big_free(old.slot, sizeof(short_slot) << old.bits);
+    slots_free(old.slot, old.bits);
     return 0;
 }
 
@@ -136,7 +151,7 @@ static int short_add(table *t, bpe_key key, uint64_t count, wt_err *err) {
 }
 
 static long_slot *long_find(const table *t, wt_str word, uint64_t hash) {
-    size_t mask = ((size_t)1 << t->long_bits) - 1, i = hash >> (64 - t->long_bits);
+    size_t mask = ((size_t)1 << t->long_bits) - 1, i = hash << t->skip >> (64 - t->long_bits);
     for (;; i = (i + 1) & mask) {
         long_slot *s = &t->long_words[i];
         if (!s->count || (s->hash == hash && s->len == word.len &&
@@ -151,7 +166,7 @@ static void long_grow(table *t) {
     t->long_words = wt_xcalloc(2 * n, sizeof *old);
     for (size_t k = 0; k < n; k++)
         if (old[k].count) {
-            size_t i = old[k].hash >> (64 - t->long_bits);
+            size_t i = old[k].hash << t->skip >> (64 - t->long_bits);
             while (t->long_words[i].count)
                 i = (i + 1) & mask;
             t->long_words[i] = old[k];
@@ -187,17 +202,33 @@ static unsigned range_of(uint64_t hash) { return (unsigned)(hash >> (64 - RANGE_
 
 typedef int visitor(void *ctx, wt_str word, uint64_t count, wt_err *err);
 
+static int visit_short(const short_slot *s, visitor *visit, void *ctx, wt_err *err) {
+    uint8_t bytes[16];
+    memcpy(bytes, &s->key, 16);
+    return visit(ctx, (wt_str){(char *)bytes, bpe_key_len(s->key)}, s->count, err);
+}
+
+static int visit_long(const table *t, const long_slot *s, visitor *visit, void *ctx, wt_err *err) {
+    return visit(ctx, (wt_str){t->bytes.ptr + s->at, s->len}, s->count, err);
+}
+
+static int visit_all(const table *t, visitor *visit, void *ctx, wt_err *err) {
+    for (size_t k = 0; k < (size_t)1 << t->bits; k++)
+        if (t->slot[k].count && visit_short(&t->slot[k], visit, ctx, err))
+            return -1;
+    for (size_t k = 0; k < (size_t)1 << t->long_bits; k++)
+        if (t->long_words[k].count && visit_long(t, &t->long_words[k], visit, ctx, err))
+            return -1;
+    return 0;
+}
+
 static int visit_range(const table *t, unsigned range, visitor *visit, void *ctx, wt_err *err) {
     size_t n = (size_t)1 << t->bits, per = n >> RANGE_BITS;
     for (size_t k = range * per;; k++) {
         const short_slot *s = &t->slot[k & (n - 1)];
         if (k >= (range + 1) * per && (!s->count || k >= range * per + n))
             break;
-        if (!s->count || range_of(bpe_key_hash(s->key)) != range)
-            continue;
-        uint8_t bytes[16];
-        memcpy(bytes, &s->key, 16);
-        if (visit(ctx, (wt_str){(char *)bytes, bpe_key_len(s->key)}, s->count, err))
+        if (s->count && range_of(bpe_key_hash(s->key)) == range && visit_short(s, visit, ctx, err))
             return -1;
     }
     n = (size_t)1 << t->long_bits, per = n >> RANGE_BITS;
@@ -205,8 +236,7 @@ static int visit_range(const table *t, unsigned range, visitor *visit, void *ctx
         const long_slot *s = &t->long_words[k & (n - 1)];
         if (k >= (range + 1) * per && (!s->count || k >= range * per + n))
             break;
-        if (s->count && range_of(s->hash) == range &&
-            visit(ctx, (wt_str){t->bytes.ptr + s->at, s->len}, s->count, err))
+        if (s->count && range_of(s->hash) == range && visit_long(t, s, visit, ctx, err))
             return -1;
     }
     return 0;
@@ -425,7 +455,7 @@ bpe_counter *bpe_counter_new(const bpe_train_options *options, wt_err *err) {
         c->workers[i] = wt_xcalloc(1, sizeof **c->workers);
         c->workers[i]->file = -1;
         c->workers[i]->split = bpe_split_state_new(splitter);
-        table_init(&c->workers[i]->words);
+        table_init(&c->workers[i]->words, 0);
     }
     return c;
 }
@@ -521,13 +551,13 @@ static int gather_range(bpe_counter *c, unsigned range, bpe_words *out, wt_err *
     if (alone)
         return visit_range(&c->workers[0]->words, range, add_to_words, out, err);
     table sum;
-    table_init(&sum);
+    table_init(&sum, RANGE_BITS);
     int result = 0;
     for (int i = 0; i < c->threads && !result; i++)
         result = visit_range(&c->workers[i]->words, range, add_to_table, &sum, err) ||
                  read_range(c->workers[i], range, &sum, err) ? -1 : 0;
-    for (unsigned r = 0; r < RANGES && !result; r++)
-        result = visit_range(&sum, r, add_to_words, out, err);
+    if (!result)
+        result = visit_all(&sum, add_to_words, out, err);
     table_free(&sum);
     return result;
 }
@@ -566,11 +596,11 @@ static int sum_over_ranks(bpe_counter *c, wt_err *err) {
     table sum;
     exchange_words(&c->words, n_ranks, true, &got, &n);
     bpe_words_free(&c->words);
-    table_init(&sum);
+    table_init(&sum, 0);
     int result = add_spilled(got, n, add_to_table, &sum, err);
     free(got);
-    for (unsigned r = 0; r < RANGES && !result; r++)
-        result = visit_range(&sum, r, add_to_words, &c->words, err);
+    if (!result)
+        result = visit_all(&sum, add_to_words, &c->words, err);
     table_free(&sum);
     if (wt_cluster_any(result != 0))
         return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");

@@ -40,18 +40,21 @@ static void replace_batch(bpe_encoder *e, ptrdiff_t from, ptrdiff_t n) {
 }
 
 #define CORE encode_narrow_u16
+#define PARTS parts_narrow_u16
 #define OUT uint16_t
 #define FIELD narrow
 #define SLOT_ID uint16_t
 #include "bpe/encode_core.h"
 
 #define CORE encode_narrow_u32
+#define PARTS parts_narrow_u32
 #define OUT uint32_t
 #define FIELD narrow
 #define SLOT_ID uint16_t
 #include "bpe/encode_core.h"
 
 #define CORE encode_wide_u32
+#define PARTS parts_wide_u32
 #define OUT uint32_t
 #define FIELD wide
 #define SLOT_ID uint32_t

@@ -3,8 +3,38 @@
  *   OUT      type of an id that is written
  *   FIELD    narrow or wide, the slots' form; SLOT_ID its type of an id
  *
+ *   PARTS    the name for the function that takes a word in parts
+ *
  * The words of a batch are made into keys first, and their slots asked for; by the time the last is
  * made the first slots have arrived. */
+
+/* A long word, or one of a script whose words are long: cut where no merge reaches over; parts that are
+ * one character of three bytes are in a table. */
+static __attribute__((noinline)) OUT *PARTS(bpe_encoder *e, const uint8_t *p, size_t n, OUT *out) {
+    const bpe_model *m = e->model;
+    for (size_t i = 0; i < n;) {
+        size_t end = i + 3;
+        if (m->three && end <= n && bpe_is_three(p + i) && (end == n || !bpe_joined(m, p[end - 1], p[end]))) {
+            uint16_t all[4];
+            memcpy(all, &m->three[bpe_three_index(p + i)], 8);
+            for (int k = 0; k < 4; k++)
+                out[k] = (OUT)all[k];
+            out += all[3];
+            i = end;
+            continue;
+        }
+        for (end = i + 1; end < n && (bpe_joined(m, p[end - 1], p[end]) || m->whole_first); end++)
+            ;
+        size_t n_ids;
+        const uint32_t *ids = bpe_cache_ids(&e->cache, p + i, end - i, &n_ids);
+        for (size_t k = 0; k < n_ids; k++)
+            out[k] = (OUT)ids[k];
+        out += n_ids;
+        i = end;
+    }
+    return out;
+}
+
 static ptrdiff_t CORE(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, wt_err *err) {
     OUT *const first = out;
     const uint8_t *text_end = text + n;
@@ -21,7 +51,7 @@ static ptrdiff_t CORE(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, w
             size_t len = e->ends[i] - start;
             const uint8_t *p = base + start;
             start = e->ends[i];
-            if (len > BPE_KEY_MAX) {
+            if (len > BPE_KEY_MAX || *p >= 0xE3) {
                 e->key[i] = (bpe_key){0, UINT64_MAX};
                 e->place[i] = 0;
                 continue;
@@ -46,11 +76,15 @@ static ptrdiff_t CORE(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, w
                 out += s->FIELD[16 / sizeof *s->FIELD - 1];
             } else {
                 uint32_t word = i ? e->ends[i - 1] : 0;
-                size_t n_ids;
-                const uint32_t *ids = bpe_cache_ids(&e->cache, base + word, e->ends[i] - word, &n_ids);
-                for (size_t k = 0; k < n_ids; k++)
-                    out[k] = (OUT)ids[k];
-                out += n_ids;
+                if (key.hi == UINT64_MAX) {
+                    out = PARTS(e, base + word, e->ends[i] - word, out);
+                } else {
+                    size_t n_ids;
+                    const uint32_t *ids = bpe_cache_ids(&e->cache, base + word, e->ends[i] - word, &n_ids);
+                    for (size_t k = 0; k < n_ids; k++)
+                        out[k] = (OUT)ids[k];
+                    out += n_ids;
+                }
                 if (slot != e->cache.slot)      /* it has grown: the other places are void */
                     slot = e->cache.slot, slot_end = slot + ((size_t)1 << e->cache.bits), replace_batch(e, i + 1, n_words);
             }
@@ -59,6 +93,7 @@ static ptrdiff_t CORE(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, w
     }
 }
 #undef CORE
+#undef PARTS
 #undef OUT
 #undef FIELD
 #undef SLOT_ID

@@ -260,6 +260,29 @@ static void take_fingerprint(bpe_model *m) {
     wt_digest_free(d);
 }
 
+/* Two bytes that no token holds side by side are never merged over, so a word may be cut between them
+ * without a change. In GPT-2's vocabulary nearly every two Han characters can be; what remains are
+ * single characters, and their ids fit a table. */
+static void index_bytes(bpe_model *m) {
+    for (uint32_t id = 0; id < m->n_ids; id++) {
+        wt_str t = bpe_token_bytes(m, id);
+        for (size_t i = 1; i < t.len && m->kind[id] == BPE_TOKEN_PLAIN; i++) {
+            uint8_t a = (uint8_t)t.ptr[i - 1], b = (uint8_t)t.ptr[i];
+            m->joined[a << 3 | b >> 5] |= 1u << (b & 31);
+        }
+    }
+    if (m->n_ids > 65536 || m->whole_first)     /* whole words first: a part must not be taken for one */
+        return;
+    m->three = wt_xcalloc(65536, sizeof *m->three);
+    for (uint32_t i = 0; i < 65536; i++) {
+        uint8_t bytes[3] = {(uint8_t)(0xE0 | i >> 12), (uint8_t)(0x80 | (i >> 6 & 63)), (uint8_t)(0x80 | (i & 63))};
+        uint32_t ids[3];
+        m->three[i].n = (uint16_t)bpe_merge_piece(m, bytes, 3, ids);
+        for (int k = 0; k < m->three[i].n; k++)
+            m->three[i].id[k] = (uint16_t)ids[k];
+    }
+}
+
 bpe_model *bpe_build_finish(bpe_build *b, bpe_splitter *splitter, wt_err *err) {
     bpe_model *m = wt_xcalloc(1, sizeof *m);
     m->splitter = splitter;
@@ -275,6 +298,7 @@ bpe_model *bpe_build_finish(bpe_build *b, bpe_splitter *splitter, wt_err *err) {
         if (wt_str_eq((wt_str){m->added.item[i].text, m->added.item[i].len}, WT_STR("<|endoftext|>")))
             m->end_of_text = m->added.item[i].id;
     take_fingerprint(m);
+    index_bytes(m);
     m->seed = bpe_cache_seed(m, &m->seed_bits);
     bpe_build_free(b);
     return m;
@@ -292,6 +316,7 @@ void bpe_model_free(bpe_model *m) {
     free(m->added.item);
     free(m->pair_slot);
     free(m->small_slot);
+    free(m->three);
     free(m->token_slot);
     free(m);
 }

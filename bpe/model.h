@@ -57,6 +57,8 @@ struct bpe_model {
     uint32_t pair_mask;
     uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
     uint8_t fingerprint[32];
+    uint32_t joined[2048];          /* bit a << 8 | b: some token holds byte a before byte b */
+    struct { uint16_t id[3], n; } *three;   /* ids of each three bytes E0..EF 80..BF 80..BF, where ids fit */
     void *seed;                     /* what encoders' caches begin with (cache.h) */
     int seed_bits;
 };
@@ -101,6 +103,17 @@ static inline uint32_t bpe_pair_rank(const bpe_model *m, uint32_t left, uint32_t
 /* What that merge makes; `result` is what bpe_pair_rank left there. */
 static inline uint32_t bpe_pair_result(const bpe_model *m, uint32_t rank, uint32_t result) {
     return m->small_slot ? m->merge[rank].result : result;
+}
+
+/* Whether a merge may reach over the place between bytes a and b. */
+static inline bool bpe_joined(const bpe_model *m, uint8_t a, uint8_t b) {
+    return m->joined[a << 3 | b >> 5] >> (b & 31) & 1;
+}
+static inline size_t bpe_three_index(const uint8_t *p) {
+    return (size_t)(p[0] & 15) << 12 | (size_t)(p[1] & 63) << 6 | (p[2] & 63);
+}
+static inline bool bpe_is_three(const uint8_t *p) {
+    return p[0] >> 4 == 14 && p[1] >> 6 == 2 && p[2] >> 6 == 2;
 }
 
 /* One pretoken by its merges alone; ids has room for n. Returns how many. */
