@@ -203,6 +203,7 @@ int host_give_up(crawler *c, uint32_t host, const char *why, wt_err *err) {
 /* The turn is over: tells the frontier, parks the host where that was the last straw. */
 int turn_end(crawler *c, job *j, frontier_result result, double retry_after_s, wt_err *err) {
     double now = wt_now();
+    ip_turn_end(c, j);
     bool parked = frontier_done(c->frontier, j->host, now, result, j->e.x.took_s, retry_after_s);
     int failures = frontier_failures(c->frontier, j->host);
     host_info *info = &c->info[j->host];
@@ -239,6 +240,22 @@ static bool is_ancestor(crawler *c, uint32_t id, uint32_t target) {
     return found;
 }
 
+/* Adds an address that is new to the list while the crawl runs. */
+int url_add(crawler *c, const crawl_url *url, uint32_t via, int hops, uint32_t *id, wt_err *err) {
+    uint32_t host = host_get(c, url->host, err);
+    if (host == UINT32_MAX)
+        return -1;
+    *id = ++c->last_id;
+    if (crawl_state_begin(c->state, err) ||
+        crawl_state_add_url(c->state, *id, url->text, host, crawl_state_key(url->text), via, hops, err))
+        return -1;
+    c->n_urls++;
+    if (frontier_parked(c->frontier, host))
+        return outcome_parked(c, *id, "its host was given up before", err);
+    frontier_add(c->frontier, host, *id);
+    return 0;
+}
+
 /* Finds or adds the address a redirect names. 0 and *outcome says what became of it. */
 static int follow(crawler *c, job *j, wt_str location, uint32_t *target, const char **outcome,
                   const char **detail, wt_err *err) {
@@ -250,9 +267,14 @@ static int follow(crawler *c, job *j, wt_str location, uint32_t *target, const c
         *detail = crawl_url_fault_text(fault);
         return 0;
     }
-    uint64_t key = crawl_state_key(url.text);
-    uint32_t id = crawl_state_find_url(c->state, url.text, key);
     *outcome = "redirect";
+    int rank = rank_of_host(c, url.host);
+    if (rank != c->rank) {
+        if (j->hops + 1 > c->options.max_redirects)
+            *outcome = "redirect-limit";
+        return j->hops + 1 > c->options.max_redirects ? 0 : rank_send(c, rank, url.text, j->hops + 1, err);
+    }
+    uint32_t id = crawl_state_find_url(c->state, url.text, crawl_state_key(url.text));
     if (id) {
         *target = id;
         if (is_ancestor(c, j->id, id))
@@ -263,19 +285,7 @@ static int follow(crawler *c, job *j, wt_str location, uint32_t *target, const c
         *outcome = "redirect-limit";
         return 0;
     }
-    uint32_t host = host_get(c, url.host, err);
-    if (host == UINT32_MAX)
-        return -1;
-    id = ++c->last_id;
-    if (crawl_state_begin(c->state, err) ||
-        crawl_state_add_url(c->state, id, url.text, host, key, j->id, j->hops + 1, err))
-        return -1;
-    *target = id;
-    c->n_urls++;
-    if (frontier_parked(c->frontier, host))
-        return outcome_parked(c, id, "its host was given up before", err);
-    frontier_add(c->frontier, host, id);
-    return 0;
+    return url_add(c, &url, j->id, j->hops + 1, target, err);
 }
 
 static bool is_redirect(int status) {
@@ -388,8 +398,28 @@ void crawler_name_resolved(void *ctx, void *owner, resolve_result result, const 
     give_queue(c, &j->e);
 }
 
+/* Not now: the address that the host lies at is busy with other hosts. The job comes again. */
+static void give_back(crawler *c, job *j) {
+    if (j->kind == JOB_PAGE)
+        put_back(c, j);
+    else if (j->hops == 0)
+        j->origin->fetching = false;                   /* the page behind it asks again */
+    else
+        frontier_add_front(c->frontier, j->host,
+                           task_add(c, (task){.kind = JOB_ROBOTS, .origin = j->origin, .hops = j->hops,
+                                              .url = wt_xstrndup(j->url.text)}));
+    frontier_done(c->frontier, j->host, wt_now(), FRONTIER_UNASKED, 0, -1);
+    frontier_postpone(c->frontier, j->host, c->info[j->host].ip_turn);
+    job_free(c, j);
+}
+
 static void to_worker(crawler *c, job *j) {
     fetch *x = &j->e.x;
+    if (!ip_turn_begin(c, j, wt_now())) {
+        give_back(c, j);
+        return;
+    }
+    j->tries++;
     j->stage = STAGE_FETCHED;
     x->url = j->url.text.ptr;
     x->host = j->url.host;
@@ -422,6 +452,7 @@ static bool connect_elsewhere(crawler *c, const job *j, wt_str *host, int *port)
 static int fail_now(crawler *c, job *j, fetch_end end, wt_err *err) {
     j->e.x.end = end;
     j->e.x.start_unix_ms = 0;
+    j->tries++;
     int result = j->kind == JOB_PAGE ? page_done(c, j, err) : robots_done(c, j, err);
     job_free(c, j);
     return result;
@@ -445,13 +476,12 @@ int job_send(crawler *c, job *j, wt_err *err) {
     wt_str host = j->url.host;
     char text[256];
     bool is_ip;
-    j->tries++;
     if (!c->options.allow_private && port_is_foreign(j->url.port)) {
         snprintf(j->e.x.error, sizeof j->e.x.error, "port %d is not for web pages", j->url.port);
         return fail_now(c, j, FETCH_REFUSED, err);
     }
     j->e.x.address_port = j->url.port;
-    bool elsewhere = connect_elsewhere(c, j, &host, &j->e.x.address_port);
+    bool elsewhere = j->detoured = connect_elsewhere(c, j, &host, &j->e.x.address_port);
     if (host.len >= 2 && host.ptr[0] == '[')
         host = (wt_str){host.ptr + 1, host.len - 2};
     snprintf(text, sizeof text, "%.*s", WT_FMT(host));
@@ -478,7 +508,7 @@ int job_send(crawler *c, job *j, wt_err *err) {
     }
     j->looked_up = !elsewhere;
     c->n_asking++;
-    resolver_ask(c->resolver, wt_str_of(text), j->tries - 1, j);
+    resolver_ask(c->resolver, wt_str_of(text), j->tries, j);
     return 0;
 }
 
@@ -553,7 +583,7 @@ static int dispatch(crawler *c, uint32_t host, uint32_t item, wt_err *err) {
 }
 
 /* ---- saving ---- */
-static int save(crawler *c, wt_err *err) {
+int save(crawler *c, wt_err *err) {
     c->saved_at = wt_now();
     if (crawl_state_begin(c->state, err) || store_sync(c->store, err) || crawl_state_commit(c->state, err))
         return wt_context(err, "cannot save the crawl");
@@ -613,9 +643,10 @@ static void show_progress(crawler *c) {
 
 static int crawl_loop(crawler *c, wt_err *err) {
     uint32_t host, item;
-    while (frontier_pending(c->frontier) > 0 || c->n_active > 0) {
-        if (wt_stop_requested())
-            return wt_stop_error(err);
+    for (;;) {
+        int go_on = ranks_meet(c, err);
+        if (go_on <= 0)
+            return go_on;
         double now = wt_now();
         while (c->n_active < c->options.max_conns && frontier_take(c->frontier, now, &host, &item))
             if (dispatch(c, host, item, err))
@@ -687,6 +718,10 @@ static void crawler_close(crawler *c) {
     free(c->host_map);
     free(c->info);
     free(c->detour);
+    free(c->ip);
+    for (int i = 0; c->outgoing && i < c->n_ranks; i++)
+        wt_buf_free(&c->outgoing[i]);
+    free(c->outgoing);
     wt_buf_free(&c->scratch);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->news);
@@ -715,7 +750,8 @@ int crawler_run(const crawler_options *options, wt_err *err) {
             result = -1;
         }
         wt_progress_end();
-        crawler_report(&c);
+        if (keep)
+            crawler_report(&c);
     }
     crawler_close(&c);
     return result;

@@ -1,5 +1,6 @@
 /* crawler_impl.h - what the parts of the crawler share: crawler.c (turns and outcomes),
- * crawler_robots.c (robots.txt of origins), crawler_open.c (list, options, report). */
+ * crawler_robots.c (robots.txt of origins), crawler_ranks.c (per-address manners, several machines),
+ * crawler_open.c (list, options, report). */
 #ifndef WT_CRAWL_CRAWLER_IMPL_H
 #define WT_CRAWL_CRAWLER_IMPL_H
 
@@ -52,6 +53,8 @@ typedef struct job {
     origin *origin;
     resolve_result resolved;
     bool looked_up;             /* the name asked for is the URL's own host */
+    bool detoured;              /* by --connect-to */
+    size_t ip;                  /* its turn at an address, + 1; 0: none */
     char address[64];
 } job;
 
@@ -68,7 +71,15 @@ typedef struct {
     uint8_t family;             /* 0: address unknown */
     bool troubled;              /* its row in the state says so */
     float expires;
+    double ip_turn;             /* when its turn at its address comes; 0: none was promised */
 } host_info;
+
+/* Many hosts share an address (blogs, CDNs): it has manners of its own. */
+typedef struct {
+    uint64_t hash;              /* of the IPv4 address or the IPv6 /64; 0: free */
+    double next_time;           /* of the next turn that is not promised */
+    uint32_t in_flight;
+} ip_entry;
 
 typedef struct {
     wt_str host, to;
@@ -108,6 +119,14 @@ typedef struct crawler {
     host_info *info;
     size_t cap_info;
 
+    ip_entry *ip;
+    size_t n_ips, cap_ips;
+
+    int rank, n_ranks;
+    wt_buf *outgoing;           /* per rank: "hops TAB url LF" of redirects to its hosts */
+    bool sent;                  /* the outbox in the state can be emptied */
+    double exchanged_at;
+
     origin **bucket;
     size_t n_buckets, n_origins;
 
@@ -115,12 +134,8 @@ typedef struct crawler {
     size_t n_detours;
 
     uint32_t last_id;
-    uint64_t n_urls, n_done, n_ok, total_payload, bad_lines, bad_urls, repeated;
-    struct {
-        char name[24];
-        uint64_t n;
-    } outcome[MAX_OUTCOMES];
-    int n_outcomes;
+    uint64_t n_urls, n_done, n_ok, total_payload, bad_lines, bad_urls, repeated, n_listed;
+    uint64_t n_outcome[MAX_OUTCOMES];   /* in the order of outcome_names */
     double saved_at;
     wt_buf scratch;
 } crawler;
@@ -135,6 +150,8 @@ void host_learn(crawler *c, wt_str name, uint32_t host);
 int job_send(crawler *c, job *j, wt_err *err);
 int outcome_put(crawler *c, job *j, const char *outcome, const char *detail, bool record, uint32_t target,
                 wt_err *err);
+int url_add(crawler *c, const crawl_url *url, uint32_t via, int hops, uint32_t *id, wt_err *err);
+int save(crawler *c, wt_err *err);
 int turn_end(crawler *c, job *j, frontier_result result, double retry_after_s, wt_err *err);
 bool failure_is_final(const job *j);                  /* another try would end the same way */
 double retry_after(wt_str header);
@@ -151,6 +168,16 @@ int robots_done(crawler *c, job *j, wt_err *err);
 int robots_settle(crawler *c, origin *o, const char *outcome, int status, wt_str body, wt_err *err);
 void origin_drop(crawler *c, origin *o);              /* forgets it, where nobody needs it now */
 void origins_free(crawler *c);
+
+/* crawler_ranks.c */
+/* May a connection to this job's address begin now? If not, the host is put off and the job is over. */
+bool ip_turn_begin(crawler *c, job *j, double now);
+void ip_turn_end(crawler *c, job *j);
+int rank_of_host(const crawler *c, wt_str host);
+int rank_send(crawler *c, int rank, wt_str url, int hops, wt_err *err);
+/* Every second, on all ranks at once. 1: go on, 0: all ranks are done, -1: stopped or failed. */
+int ranks_meet(crawler *c, wt_err *err);
+int ranks_open(crawler *c, wt_err *err);
 
 /* crawler_open.c */
 int crawler_open(crawler *c, wt_err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "common/cluster.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/in.h"
@@ -76,10 +77,16 @@ static int take_line(crawler *c, wt_str line, hash_set *seen, wt_arena *arena, w
         return 0;
     }
     uint64_t key = crawl_state_key(url.text);
+    bool ours = rank_of_host(c, url.host) == c->rank;
+    if (!ours && !c->options.limit)
+        return 0;
     if (!set_add(seen, key)) {
-        c->repeated++;
+        c->repeated += ours;
         return 0;
     }
+    c->n_listed++;
+    if (!ours)
+        return 0;
     if (c->last_id == FRONT_BIT - 1)
         return wt_fail(err, WT_ELIMIT, "more than %u addresses in one crawl", FRONT_BIT - 1);
     uint32_t host = host_get(c, url.host, err);
@@ -95,7 +102,7 @@ static int read_list(crawler *c, const char *path, hash_set *seen, wt_arena *are
     uint64_t n = 0;
     if (!in)
         return -1;
-    while ((!c->options.limit || c->last_id < c->options.limit) &&
+    while ((!c->options.limit || c->n_listed < c->options.limit) &&
            (more = wt_in_line(in, LINE_MAX_BYTES, &line, &c->bad_lines, err)) == 1) {
         if (take_line(c, line, seen, arena, err)) {
             more = -1;
@@ -107,7 +114,7 @@ static int read_list(crawler *c, const char *path, hash_set *seen, wt_arena *are
         }
         wt_progress_set(c->last_id);
     }
-    if (c->options.limit && c->last_id >= c->options.limit)
+    if (c->options.limit && c->n_listed >= c->options.limit)
         more = 0;
     wt_in_close(in);
     return more < 0 ? -1 : 0;
@@ -126,8 +133,6 @@ static int import_list(crawler *c, wt_err *err) {
     wt_progress_end();
     if (result == 0)
         result = crawl_state_import_end(c->state, err);
-    if (result == 0)
-        wt_report_count("lines that hold no address", c->bad_lines + c->bad_urls);
     wt_arena_free(arena);
     free(seen.slot);
     return result;
@@ -280,36 +285,46 @@ int crawler_open(crawler *c, wt_err *err) {
         if (add_detour(c, c->options.connect_to[i], err))
             return -1;
     raise_file_limit(c);
+    c->rank = wt_cluster_rank();
+    c->n_ranks = wt_cluster_size();
     if (!(c->state = crawl_state_open(c->options.output, err)))
         return -1;
     if (!crawl_state_imported(c->state) && import_list(c, err))
         return -1;
-    if (open_parts(c, err) || load_state(c, err))
-        return -1;
-    return 0;
+    return open_parts(c, err) || load_state(c, err) || ranks_open(c, err) ? -1 : 0;
 }
 
 /* ---- the end ---- */
+static const char *const outcome_names[] = {
+    "ok", "http", "redirect", "redirect-loop", "redirect-limit", "bad-redirect", "type", "cut", "bomb", "busy",
+    "robots", "robots-unreachable", "dns", "connect", "tls", "timeout", "slow", "broken", "headers", "private",
+    "refused", "host-parked",
+};
+#define N_OUTCOMES (sizeof outcome_names / sizeof *outcome_names)
+
 void outcome_count(crawler *c, const char *outcome) {
-    if (strcmp(outcome, "ok") == 0)
-        c->n_ok++;
-    for (int i = 0; i < c->n_outcomes; i++)
-        if (strcmp(c->outcome[i].name, outcome) == 0) {
-            c->outcome[i].n++;
+    c->n_ok += strcmp(outcome, "ok") == 0;
+    for (size_t i = 0; i < N_OUTCOMES; i++)
+        if (strcmp(outcome_names[i], outcome) == 0) {
+            c->n_outcome[i]++;
             return;
         }
-    if (c->n_outcomes == MAX_OUTCOMES)
-        return;
-    snprintf(c->outcome[c->n_outcomes].name, sizeof c->outcome->name, "%s", outcome);
-    c->outcome[c->n_outcomes++].n = 1;
 }
 
+/* Collective: the numbers are those of all ranks. */
 void crawler_report(crawler *c) {
-    wt_report_count("addresses", c->n_urls);
-    wt_report_count("addresses done", c->n_done);
-    wt_report_count("pages", c->n_ok);
-    wt_report_count("payload bytes", c->total_payload);
-    for (int i = 0; i < c->n_outcomes; i++)
-        if (strcmp(c->outcome[i].name, "ok"))
-            wt_report_drop(c->outcome[i].name, c->outcome[i].n);
+    uint64_t sums[] = {c->n_urls, c->n_done, c->n_ok, c->total_payload, c->bad_lines + c->bad_urls, c->repeated};
+    wt_cluster_sum_u64(sums, 4);
+    wt_cluster_sum_u64(c->n_outcome, N_OUTCOMES);
+    wt_report_count("addresses", sums[0]);
+    wt_report_count("addresses done", sums[1]);
+    wt_report_count("pages", sums[2]);
+    wt_report_count("payload bytes", sums[3]);
+    if (sums[4])
+        wt_report_count("lines without an address", sums[4]);
+    if (sums[5])
+        wt_report_count("addresses listed again", sums[5]);
+    for (size_t i = 1; i < N_OUTCOMES; i++)
+        if (c->n_outcome[i])
+            wt_report_drop(outcome_names[i], c->n_outcome[i]);
 }

@@ -267,6 +267,11 @@ void frontier_release(frontier *f, uint32_t id) {
     host_at(f, id)->held = false;
     place(f, id);
 }
+void frontier_postpone(frontier *f, uint32_t id, double until) {
+    host *h = host_at(f, id);
+    if (until > h->next_time)
+        h->next_time = until;
+}
 void frontier_park(frontier *f, uint32_t id) { host_at(f, id)->parked = true; }
 bool frontier_parked(const frontier *f, uint32_t id) {
     return id < f->n_hosts && f->host[id].parked;

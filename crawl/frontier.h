@@ -60,6 +60,7 @@ void frontier_set_crawl_delay(frontier *f, uint32_t host, double seconds);
 /* Nothing of this host is handed out between hold and release (its robots.txt is being fetched). */
 void frontier_hold(frontier *f, uint32_t host);
 void frontier_release(frontier *f, uint32_t host);
+void frontier_postpone(frontier *f, uint32_t host, double until);     /* not before `until` */
 void frontier_park(frontier *f, uint32_t host);       /* for good */
 bool frontier_parked(const frontier *f, uint32_t host);
 /* Takes the next item of a host without regard to time; false when it has none. */

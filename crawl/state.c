@@ -33,6 +33,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS robots(origin TEXT PRIMARY KEY, time INTEGER, outcome TEXT,"
     " status INTEGER, body BLOB) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS warcs(number INTEGER PRIMARY KEY, name TEXT, bytes INTEGER, records INTEGER);"
+    "CREATE TABLE IF NOT EXISTS outbox(rank INTEGER, url TEXT, hops INTEGER);"
     "CREATE VIEW IF NOT EXISTS pages AS SELECT urls.id, url, hosts.name AS host,"
     " coalesce(outcome, 'pending') AS outcome, status, detail, cut, type, ip, fetches.bytes AS bytes,"
     " warcs.name AS warc, offset, length, datetime(time_ms/1000, 'unixepoch') AS time, took_ms, tries,"
@@ -42,7 +43,7 @@ static const char schema[] =
     " LEFT JOIN warcs ON warcs.number = fetches.warc;";
 
 enum { Q_ADD_HOST, Q_ADD_URL, Q_GET_URL, Q_FIND_URL, Q_PUT, Q_PUT_HOST, Q_PUT_ROBOTS, Q_GET_ROBOTS,
-       Q_PUT_WARC, Q_N };
+       Q_PUT_WARC, Q_PUT_OUTBOX, Q_N };
 static const char *const queries[Q_N] = {
     [Q_ADD_HOST] = "INSERT OR IGNORE INTO hosts(id, name) VALUES(?, ?)",
     [Q_ADD_URL] = "INSERT INTO urls VALUES(?, ?, ?, ?, ?, ?)",
@@ -52,6 +53,7 @@ static const char *const queries[Q_N] = {
     [Q_PUT_HOST] = "UPDATE hosts SET until = ?, failures = ?, parked = ?, why = ? WHERE id = ?",
     [Q_PUT_ROBOTS] = "INSERT OR REPLACE INTO robots VALUES(?, ?, ?, ?, ?)",
     [Q_GET_ROBOTS] = "SELECT outcome, body, time FROM robots WHERE origin = ? AND time >= ?",
+    [Q_PUT_OUTBOX] = "INSERT INTO outbox VALUES(?, ?, ?)",
     [Q_PUT_WARC] = "INSERT OR REPLACE INTO warcs VALUES(?, ?, ?, ?)",
 };
 
@@ -396,6 +398,32 @@ int crawl_state_each_warc(crawl_state *s, crawl_state_warc_fn fn, void *ctx, wt_
     while (result == 0 && (code = sqlite3_step(q)) == SQLITE_ROW)
         result = fn(ctx, sqlite3_column_int(q, 0), (const char *)sqlite3_column_text(q, 1),
                     (uint64_t)sqlite3_column_int64(q, 2), (uint64_t)sqlite3_column_int64(q, 3), err);
+    if (result == 0 && code != SQLITE_DONE)
+        result = sql_fail(s, err);
+    sqlite3_finalize(q);
+    return result;
+}
+
+/* ---- other ranks ---- */
+int crawl_state_put_outbox(crawl_state *s, int rank, wt_str url, int hops, wt_err *err) {
+    sqlite3_stmt *q = s->q[Q_PUT_OUTBOX];
+    sqlite3_bind_int(q, 1, rank);
+    bind_text(q, 2, url);
+    sqlite3_bind_int(q, 3, hops);
+    return run(s, q, err);
+}
+
+int crawl_state_clear_outbox(crawl_state *s, wt_err *err) { return sql_exec(s, "DELETE FROM outbox", err); }
+
+int crawl_state_each_outbox(crawl_state *s, crawl_state_outbox_fn fn, void *ctx, wt_err *err) {
+    sqlite3_stmt *q;
+    int result = 0, code = SQLITE_DONE;
+    if (sqlite3_prepare_v2(s->db, "SELECT rank, url, hops FROM outbox", -1, &q, NULL) != SQLITE_OK)
+        return sql_fail(s, err);
+    while (result == 0 && (code = sqlite3_step(q)) == SQLITE_ROW)
+        result = fn(ctx, sqlite3_column_int(q, 0),
+                    (wt_str){(const char *)sqlite3_column_text(q, 1), (size_t)sqlite3_column_bytes(q, 1)},
+                    sqlite3_column_int(q, 2));
     if (result == 0 && code != SQLITE_DONE)
         result = sql_fail(s, err);
     sqlite3_finalize(q);

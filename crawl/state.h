@@ -83,6 +83,12 @@ typedef int (*crawl_state_warc_fn)(void *ctx, int number, const char *name, uint
                                    uint64_t records, wt_err *err);
 int crawl_state_each_warc(crawl_state *s, crawl_state_warc_fn fn, void *ctx, wt_err *err);
 
+/* Redirects to hosts of other ranks, until those have them in their own state. */
+int crawl_state_put_outbox(crawl_state *s, int rank, wt_str url, int hops, wt_err *err);
+int crawl_state_clear_outbox(crawl_state *s, wt_err *err);
+typedef int (*crawl_state_outbox_fn)(void *ctx, int rank, wt_str url, int hops);
+int crawl_state_each_outbox(crawl_state *s, crawl_state_outbox_fn fn, void *ctx, wt_err *err);
+
 /* ---- questions, also while a crawl runs; they open DIR/state.sqlite for reading ---- */
 /* {"urls":..,"done":..,"pending":..,"outcomes":{..},"statuses":{..},"hosts":{..},"warc":{..}} */
 int crawl_state_status(const char *dir, wt_buf *json, wt_err *err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/cluster.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/tool.h"
@@ -84,12 +85,10 @@ static int print_counts(wt_json object, const char *indent) {
     return 0;
 }
 
-static int run_status(const wt_args *args, wt_err *err) {
+static int print_status(const char *folder, wt_err *err) {
     wt_buf text = {0};
     wt_json all;
-    if (args->n_inputs != 1)
-        return wt_fail(err, WT_EARG, "wt-crawl status takes one folder");
-    int result = crawl_state_status(args->inputs[0], &text, err);
+    int result = crawl_state_status(folder, &text, err);
     if (result == 0 && json) {
         printf("%s\n", text.ptr);
     } else if (result == 0 && wt_json_parse(wt_buf_view(&text), &all, err) == 0) {
@@ -104,6 +103,27 @@ static int run_status(const wt_args *args, wt_err *err) {
     }
     wt_buf_free(&text);
     return result;
+}
+
+/* A crawl of several ranks: one after the other. */
+static int run_status(const wt_args *args, wt_err *err) {
+    char name[32];
+    int result = 0, n = 0;
+    if (args->n_inputs != 1)
+        return wt_fail(err, WT_EARG, "wt-crawl status takes one folder");
+    for (; result == 0 && n < 1000; n++) {
+        snprintf(name, sizeof name, "rank-%03d", n);
+        char *folder = wt_path_join(args->inputs[0], name);
+        bool there = wt_is_dir(folder);
+        if (there && !json)
+            printf("%s%s\n", n ? "\n" : "", name);
+        if (there)
+            result = print_status(folder, err);
+        free(folder);
+        if (!there)
+            break;
+    }
+    return n ? result : print_status(args->inputs[0], err);
 }
 
 static int run_why(const wt_args *args, wt_err *err) {
@@ -148,9 +168,9 @@ static int check_options(const wt_args *args, wt_err *err) {
 /* What decides which addresses are in the crawl and what of them is kept. */
 static void write_key(const wt_args *args, wt_paths inputs, wt_buf *key) {
     wt_buf_printf(key, "{\"tool\":\"wt-crawl\",\"limit\":%llu,\"max_bytes\":%llu,\"max_redirects\":%llu,"
-                  "\"ignore_robots\":%s,\"any_type\":%s,\"inputs\":[", (unsigned long long)args->limit,
+                  "\"ignore_robots\":%s,\"any_type\":%s,\"ranks\":%d,\"inputs\":[", (unsigned long long)args->limit,
                   (unsigned long long)o.max_bytes, (unsigned long long)max_redirects,
-                  o.ignore_robots ? "true" : "false", o.any_type ? "true" : "false");
+                  o.ignore_robots ? "true" : "false", o.any_type ? "true" : "false", wt_cluster_size());
     for (size_t i = 0; i < inputs.n; i++) {
         wt_buf_add_str(key, i ? WT_STR(",") : WT_STR(""));
         wt_run_key_input(key, inputs.path[i]);
@@ -161,16 +181,20 @@ static void write_key(const wt_args *args, wt_paths inputs, wt_buf *key) {
 static int run_crawl(const wt_args *args, wt_err *err) {
     wt_paths inputs = {0};
     wt_buf key = {0};
+    char rank_name[16] = ".", *folder = NULL;
     int result = check_options(args, err);
     for (int i = 0; result == 0 && i < args->n_inputs; i++)
         result = wt_paths_add(&inputs, args->inputs[i], WT_JSONL_SUFFIXES, err);
     if (result == 0) {
         write_key(args, inputs, &key);
         int begun = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
-        result = begun < 0 ? -1 : begun == WT_RUN_DONE ? 1 : wt_mkdirs(args->output, err);
+        if (wt_cluster_size() > 1)                     /* each rank crawls its hosts into a folder of its own */
+            snprintf(rank_name, sizeof rank_name, "rank-%03d", wt_cluster_rank());
+        folder = wt_path_join(args->output, rank_name);
+        result = begun < 0 ? -1 : begun == WT_RUN_DONE ? 1 : wt_mkdirs(folder, err);
     }
     if (result == 0) {
-        o.output = args->output;
+        o.output = folder;
         o.inputs = inputs.path, o.n_inputs = (int)inputs.n;
         o.limit = args->limit, o.threads = args->threads, o.seed = args->seed;
         o.max_conns = (int)max_conns, o.per_host = (int)per_host;
@@ -183,6 +207,7 @@ static int run_crawl(const wt_args *args, wt_err *err) {
     }
     wt_paths_free(&inputs);
     wt_buf_free(&key);
+    free(folder);
     return result < 0 ? -1 : 0;
 }
 
