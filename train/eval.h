@@ -9,6 +9,7 @@
 #define WT_TRAIN_EVAL_H
 
 #include "bpe/bpe.h"
+#include "common/json.h"
 #include "common/memory.h"
 #include "common/out.h"
 #include "train/train.h"
@@ -84,6 +85,9 @@ void eval_detokenize_harness(wt_str page, wt_buf *out);
 void eval_normalize_answer(wt_str s, wt_buf *out);
 double eval_f1(wt_str prediction, wt_str gold);
 bool eval_exact(wt_str prediction, wt_str gold);
+/* CoQA with several golds: the mean over the golds of the best score against the others (one gold: against it). */
+double eval_leave_one_out(wt_str answer, const wt_str *gold, int n, bool exact);
+wt_str eval_coqa_turn(wt_json list, size_t turn, wt_arena *arena);   /* list[turn].input_text */
 /* ROUGE F-measures: 1 and 2 grams, longest common subsequence of the whole text and by sentences (lines). */
 typedef struct {
     double rouge1, rouge2, rougeL, rougeLsum;

@@ -141,8 +141,7 @@ static int lines_of(wt_str data, wt_str **line, size_t *n) {
 /* ---- CoQA ---- */
 enum { GOLDS_MAX = 16 };
 
-/* Mean over the golds of the best score against the others (one gold: against it). */
-static double leave_one_out(wt_str answer, const wt_str *gold, int n, bool exact) {
+double eval_leave_one_out(wt_str answer, const wt_str *gold, int n, bool exact) {
     double sum = 0;
     if (n == 1)
         return exact ? (double)eval_exact(answer, gold[0]) : eval_f1(answer, gold[0]);
@@ -168,8 +167,8 @@ static wt_json element(wt_json array, size_t i) {
     return v;
 }
 
-static wt_str turn_text(generation_run *r, wt_json list, size_t turn) {
-    return wt_json_string(wt_json_get(element(list, turn), "input_text"), r->arena);
+wt_str eval_coqa_turn(wt_json list, size_t turn, wt_arena *arena) {
+    return wt_json_string(wt_json_get(element(list, turn), "input_text"), arena);
 }
 
 typedef struct {
@@ -184,16 +183,16 @@ static int coqa_turn(generation_run *r, wt_json story, size_t turn, const wt_buf
     int n_gold = 0;
     wt_json_iter it;
     wt_json more;
-    gold[n_gold++] = turn_text(r, wt_json_get(story, "answers"), turn);
+    gold[n_gold++] = eval_coqa_turn(wt_json_get(story, "answers"), turn, r->arena);
     if (wt_json_iter_init(&it, wt_json_get(story, "additional_answers"), NULL) == 0)
         while (n_gold < GOLDS_MAX && wt_json_next(&it, &(wt_str){0}, &more, NULL) > 0)
-            gold[n_gold++] = turn_text(r, more, turn);
+            gold[n_gold++] = eval_coqa_turn(more, turn, r->arena);
     if (eval_generate(r->m, wt_buf_view(prompt), &how, &r->answer, NULL, err))
         return -1;
     wt_str answer = first_line(wt_buf_view(&r->answer));
-    double f1 = leave_one_out(answer, gold, n_gold, false);
+    double f1 = eval_leave_one_out(answer, gold, n_gold, false);
     score->f1 += f1;
-    score->exact += leave_one_out(answer, gold, n_gold, true);
+    score->exact += eval_leave_one_out(answer, gold, n_gold, true);
     if (answer_dump(r, wt_buf_view(prompt), answer, "f1", f1, err))
         return -1;
     r->n++;
@@ -211,10 +210,10 @@ static int coqa_story(generation_run *r, wt_json story, coqa_score *score, wt_er
     wt_buf_add_str(&prompt, WT_STR("\n\n"));
     for (size_t turn = 0; !failed && !enough(r) && element(questions, turn).kind == WT_JSON_OBJECT; turn++) {
         bool last = element(questions, turn + 1).kind != WT_JSON_OBJECT;
-        wt_buf_printf(&prompt, "Q: %.*s%sA:", WT_FMT(turn_text(r, questions, turn)), gap);
+        wt_buf_printf(&prompt, "Q: %.*s%sA:", WT_FMT(eval_coqa_turn(questions, turn, r->arena)), gap);
         if (last || !eval_harness(r->o))
             failed = coqa_turn(r, story, turn, &prompt, score, err);
-        wt_buf_printf(&prompt, " %.*s%s", WT_FMT(turn_text(r, answers, turn)), gap);
+        wt_buf_printf(&prompt, " %.*s%s", WT_FMT(eval_coqa_turn(answers, turn, r->arena)), gap);
     }
     wt_buf_free(&prompt);
     return failed;

@@ -9,8 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <math.h>
+
 #include "common/fs.h"
+#include "common/json.h"
 #include "common/rng.h"
+#include "tests/ref/eval_metrics.h"
 #include "train/eval.h"
 
 /* ---- windows ---- */
@@ -181,6 +185,215 @@ static void harness_rules(void **state) {
     wt_buf_free(&out);
 }
 
+/* ---- scoring against the logits themselves ---- */
+enum { V = 300, CTX = 16, N = 75 };
+
+static eval_model tiny_model(void) {
+    gpt_shape shape = {.n_layer = 2, .n_head = 2, .n_embd = 32, .n_ctx = CTX, .vocab = V, .ln_eps = 1e-5f, .eot = V - 1};
+    wt_err err = {0};
+    gpt *model = gpt_new(&shape, 3, 1, &err);
+    assert_non_null(model);
+    /* Larger weights, so that probabilities differ. */
+    for (int i = 0; i < gpt_tensor_count(model); i++) {
+        gpt_tensor t = gpt_tensor_at(model, i);
+        for (long k = 0; k < (long)t.rows * t.cols; k++)
+            t.data[k] *= 5;
+    }
+    return (eval_model){.model = model, .n_ctx = CTX, .vocab = V, .eot = V - 1, .batch_tokens = 3 * CTX};
+}
+
+/* log p(target | inputs) from raw logits, in double. */
+static double naive_logprob(const eval_model *m, const uint32_t *inputs, int n, uint32_t target, uint32_t *best) {
+    static float logits[CTX * V];
+    wt_err err = {0};
+    assert_int_equal(gpt_logits(m->model, inputs, 1, n, logits, &err), 0);
+    const float *z = logits + (size_t)(n - 1) * V;
+    double sum = 0;
+    *best = 0;
+    for (uint32_t i = 0; i < V; i++) {
+        sum += exp((double)z[i]);
+        *best = z[i] > z[*best] ? i : *best;
+    }
+    return (double)z[target] - log(sum);
+}
+
+static void random_tokens(uint32_t *tokens, size_t n, uint64_t seed) {
+    wt_rng rng;
+    wt_rng_init(&rng, seed, 0);
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = (uint32_t)wt_rng_below(&rng, V);
+}
+
+static void window_scores_equal_the_logits(void **state) {
+    eval_model m = tiny_model();
+    uint32_t tokens[N + 1] = {V - 1}, best;
+    random_tokens(tokens + 1, N, 4);
+    for (int stride = 1; stride <= CTX; stride += 5)
+        for (int kind = 0; kind < 2; kind++) {
+            eval_window *w;
+            eval_sum sum = {0};
+            float logprob[N];
+            wt_err err = {0};
+            double want = 0;
+            size_t n = kind ? eval_plan_stride(N, CTX, stride, &w) : eval_plan_rolling(N, CTX, stride, &w);
+            assert_int_equal(eval_windows_score(&m, tokens + 1, w, n, &sum, logprob, &err), 0);
+            for (size_t i = 0; i < n; i++)
+                for (int k = w[i].n - w[i].n_scored; k < w[i].n; k++) {
+                    const uint32_t *inputs = tokens + 1 + w[i].first;
+                    double one = naive_logprob(&m, inputs, k + 1, inputs[k + 1], &best);
+                    assert_true(fabs(one - (double)logprob[w[i].first + k + 1]) < 1e-4);
+                    want += one;
+                }
+            assert_true(fabs(want - sum.logprob) < 1e-3);
+            free(w);
+        }
+    gpt_free(m.model);
+}
+
+static void continuations_equal_the_logits(void **state) {
+    eval_model m = tiny_model();
+    enum { ITEMS = 9 };
+    eval_item items[ITEMS] = {0};
+    wt_rng rng;
+    wt_err err = {0};
+    wt_rng_init(&rng, 5, 0);
+    for (int i = 0; i < ITEMS; i++) {
+        eval_item *it = &items[i];
+        it->n_context = 1 + wt_rng_below(&rng, 25);         /* some are longer than the context */
+        it->n = it->n_context + 1 + wt_rng_below(&rng, 6);
+        it->tokens = wt_xmalloc(it->n * 4);
+        random_tokens(it->tokens, it->n, (uint64_t)i);
+        uint32_t best;                                      /* half of them greedy to the end */
+        for (size_t k = it->n_context; k < it->n && i % 2; k++) {
+            size_t from = it->n - 1 > CTX ? it->n - 1 - CTX : 0;
+            naive_logprob(&m, it->tokens + from, (int)(k - from), 0, &best);
+            it->tokens[k] = best;
+        }
+    }
+    assert_int_equal(eval_items_score(&m, items, ITEMS, &err), 0);
+    for (int i = 0; i < ITEMS; i++) {
+        const eval_item *it = &items[i];
+        size_t from = it->n - 1 > CTX ? it->n - 1 - CTX : 0;
+        double want = 0;
+        bool greedy = true;
+        uint32_t best = 0;
+        for (size_t k = it->n_context; k < it->n; k++) {
+            want += naive_logprob(&m, it->tokens + from, (int)(k - from), it->tokens[k], &best);
+            greedy = greedy && best == it->tokens[k];
+        }
+        assert_true(fabs(want - it->logprob) < 1e-3);
+        assert_int_equal(greedy, it->greedy);
+        assert_int_equal(best, it->last_best);
+        if (i % 2)
+            assert_true(greedy);
+        eval_item_reset(&items[i]);
+    }
+    gpt_free(m.model);
+}
+
+static void uniform_has_a_closed_form(void **state) {
+    eval_model m = {.n_ctx = CTX, .vocab = 50257, .eot = 50256, .batch_tokens = 100};
+    uint32_t tokens[N] = {0};
+    eval_window *w;
+    eval_sum sum = {0};
+    size_t n = eval_plan_rolling(N, CTX, CTX, &w);
+    assert_int_equal(eval_windows_score(&m, tokens, w, n, &sum, NULL, NULL), 0);
+    assert_int_equal(sum.n_scored, N);
+    assert_true(fabs(exp(-sum.logprob / N) / 50257 - 1) < 1e-6);
+    free(w);
+}
+
+/* ---- metrics ---- */
+static void near(double got, double want) {
+    if (fabs(got - want) > 1e-9)
+        fail_msg("%.12g is not %.12g", got, want);
+}
+
+static void rouge_and_bleu_equal_the_scorers(void **state) {
+    enum { PAIRS = sizeof METRIC_PAIRS / sizeof *METRIC_PAIRS };
+    wt_str hypothesis[PAIRS], reference[PAIRS];
+    for (size_t i = 0; i < PAIRS; i++) {
+        wt_buf tokens = {0};
+        hypothesis[i] = wt_str_of(METRIC_PAIRS[i].prediction);
+        reference[i] = wt_str_of(METRIC_PAIRS[i].reference);
+        eval_rouge stemmed = eval_rouge_of(hypothesis[i], reference[i], true);
+        eval_rouge plain = eval_rouge_of(hypothesis[i], reference[i], false);
+        near(stemmed.rouge1, METRIC_PAIRS[i].rouge1);
+        near(stemmed.rouge2, METRIC_PAIRS[i].rouge2);
+        near(stemmed.rougeL, METRIC_PAIRS[i].rougeL);
+        near(stemmed.rougeLsum, METRIC_PAIRS[i].rougeLsum);
+        near(plain.rouge1, METRIC_PAIRS[i].plain1);
+        near(plain.rougeLsum, METRIC_PAIRS[i].plainLsum);
+        eval_bleu_tokenize(hypothesis[i], &tokens);
+        assert_string_equal(view(&tokens), METRIC_PAIRS[i].tokens);
+        wt_buf_free(&tokens);
+    }
+    near(eval_bleu(hypothesis, reference, PAIRS), METRIC_BLEU);
+}
+
+static void stems_equal_nltk(void **state) {
+    for (size_t i = 0; i < sizeof METRIC_STEMS / sizeof *METRIC_STEMS; i++) {
+        char word[64];
+        snprintf(word, sizeof word, "%s", METRIC_STEMS[i][0]);
+        eval_porter_stem(word);
+        assert_string_equal(word, METRIC_STEMS[i][1]);
+    }
+}
+
+static void answers_are_compared_in_normal_form(void **state) {
+    wt_buf out = {0};
+    eval_normalize_answer(WT_STR("  The cat's  (an) \"A-team\"\tis   the best. "), &out);
+    assert_string_equal(out.ptr, "cats ateam is best");
+    wt_buf_free(&out);
+    assert_true(eval_exact(WT_STR("The Barn."), WT_STR("barn")));
+    assert_false(eval_exact(WT_STR("barns"), WT_STR("barn")));
+    near(eval_f1(WT_STR("the white kitten"), WT_STR("a white cat")), 0.5);
+    near(eval_f1(WT_STR("in a barn near a farm"), WT_STR("barn")), 0.4);
+    near(eval_f1(WT_STR(""), WT_STR("the")), 1);            /* both are empty */
+    near(eval_f1(WT_STR("x"), WT_STR("the")), 0);
+}
+
+/* The official evaluator says 47.917 and 69.945 of these predictions. */
+static void coqa_equals_the_official_evaluator(void **state) {
+    const char *shared = getenv("WT_SHARED");
+    char path[4096];
+    wt_buf story_text = {0}, answers_text = {0};
+    wt_json v, story, prediction, gold_list;
+    wt_json_iter it, golds;
+    if (!shared)
+        skip();
+    snprintf(path, sizeof path, "%s/evaldata/coqa/coqa-dev-1story.json", shared);
+    if (wt_read_file(path, 1 << 24, &story_text, NULL))
+        skip();
+    snprintf(path, sizeof path, "%s/evaldata/coqa/pred_example.json", shared);
+    assert_int_equal(wt_read_file(path, 1 << 24, &answers_text, NULL), 0);
+    assert_int_equal(wt_json_parse(wt_buf_view(&story_text), &v, NULL), 0);
+    wt_json_iter_init(&it, wt_json_get(v, "data"), NULL);
+    assert_int_equal(wt_json_next(&it, NULL, &story, NULL), 1);
+    wt_json_parse(wt_buf_view(&answers_text), &v, NULL);
+    wt_json_iter_init(&it, v, NULL);
+    wt_arena *arena = wt_arena_new(0);
+    double f1 = 0, exact = 0;
+    int n = 0;
+    for (; wt_json_next(&it, NULL, &prediction, NULL) > 0; n++) {
+        wt_str gold[8], name;
+        int n_gold = 0;
+        gold[n_gold++] = eval_coqa_turn(wt_json_get(story, "answers"), (size_t)n, arena);
+        wt_json_iter_init(&golds, wt_json_get(story, "additional_answers"), NULL);
+        while (wt_json_next(&golds, &name, &gold_list, NULL) > 0)
+            gold[n_gold++] = eval_coqa_turn(gold_list, (size_t)n, arena);
+        wt_str answer = wt_json_string(wt_json_get(prediction, "answer"), arena);
+        f1 += eval_leave_one_out(answer, gold, n_gold, false);
+        exact += eval_leave_one_out(answer, gold, n_gold, true);
+    }
+    assert_int_equal(n, 12);
+    assert_true(fabs(100 * exact / n - 47.917) < 1e-3);
+    assert_true(fabs(100 * f1 / n - 69.945) < 1e-3);
+    wt_arena_free(arena);
+    wt_buf_free(&story_text);
+    wt_buf_free(&answers_text);
+}
+
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
@@ -191,6 +404,13 @@ int main(void) {
         cmocka_unit_test(any_text_comes_back),
         cmocka_unit_test(real_texts_come_back),
         cmocka_unit_test(harness_rules),
+        cmocka_unit_test(window_scores_equal_the_logits),
+        cmocka_unit_test(continuations_equal_the_logits),
+        cmocka_unit_test(uniform_has_a_closed_form),
+        cmocka_unit_test(rouge_and_bleu_equal_the_scorers),
+        cmocka_unit_test(stems_equal_nltk),
+        cmocka_unit_test(answers_are_compared_in_normal_form),
+        cmocka_unit_test(coqa_equals_the_official_evaluator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
