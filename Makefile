@@ -30,15 +30,15 @@ OPENMP   := -fopenmp
 
 comma := ,
 ifeq ($(SAN),address)
-  OPT := -O1
+  OPT := -O2
   SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(SAN),thread)
-  OPT := -O1
+  OPT := -O2
   SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(SAN),fuzz)
   # clang's libFuzzer, or gcc with a driver of our own (tests/fuzz/run.sh).
   CLANG := $(findstring clang,$(CC))
-  OPT := -O1
+  OPT := -O2
   SANFLAGS := -fsanitize=address,undefined$(if $(CLANG),$(comma)fuzzer-no-link) -fno-omit-frame-pointer
   OPENMP := $(if $(CLANG),,-fopenmp)
   WARN := -w
