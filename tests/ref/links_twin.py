@@ -333,4 +333,5 @@ def main():
     select(opt)
 
 
-main()
+if __name__ == "__main__":
+    main()
