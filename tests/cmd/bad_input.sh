@@ -91,7 +91,7 @@ clear "wt-sample: a cut checkpoint" 1 - "$BIN/wt-sample" ckbad --max-tokens 3
 cp -r "$checkpoint" ckshape && sed -i 's/"n_embd": *16/"n_embd": 32/' ckshape/config.json
 clear "wt-sample: a checkpoint of another shape" 1 - "$BIN/wt-sample" ckshape --max-tokens 3
 check "shards of another tokenizer" "$BIN/wt-shard" write -t tok2 docs.jsonl -o sh2 -q --val-fraction 0.1
-clear "wt-train: weights for another tokenizer are refused" 1 - "$BIN/wt-train" sh2 -o r2 --init-from "$checkpoint" --seq-len 16 --steps 2 -q
+clear "wt-train: weights for another tokenizer are refused" 1 - "$BIN/wt-train" sh2 -o r2 --init-from "$checkpoint" --seq-len 16 --batch-tokens 16 --micro-batch 1 --steps 2 -q
 
 # ---- outputs of another run ----
 check "links once" "$BIN/wt-links" dump.jsonl -o la.jsonl -q
