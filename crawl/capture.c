@@ -113,9 +113,10 @@ int capture_encode(capture_writer *w, const fetch *x, capture *out, wt_err *err)
         add(fields, &n, WT_STR("WARC-IP-Address"), x->ip);
     if (x->http2)
         add(fields, &n, WT_STR("WARC-Protocol"), "h2");
-    /* Readers disagree on what a chunked body that breaks off holds: no digest is better than two. */
-    bool doubtful = x->cut != FETCH_WHOLE && wt_http_field(wt_buf_view(&x->header), "Transfer-Encoding").len;
-    if (!doubtful)
+    /* Of a chunked body the standard's payload is what is inside the chunks; warcio and others digest the
+     * chunks as well and call anything else damage. The state has the true one; no field is better than
+     * one that half of the readers refuse. */
+    if (wt_http_field(wt_buf_view(&x->header), "Transfer-Encoding").len == 0)
         add(fields, &n, WT_STR("WARC-Payload-Digest"), payload_digest);
     add(fields, &n, WT_STR("WARC-Block-Digest"), block_digest);
     if (truncated_word(x->cut))

@@ -1,9 +1,10 @@
 /* capture.h - one HTTP exchange as WARC/1.1 records (ISO 28500:2017): the response, then the request
  * that points to it, each its own gzip member; both carry the date at which the request was sent.
  *
- * The response's block is what came over the wire, chunked coding and all; its payload digest is over
+ * The response's block is what came over the wire, chunked coding and all. The payload's digest is over
  * the body with the transfer coding undone and the content coding kept, as the standard's keepers
- * read it (iipc/warc-specifications 22). A status line of HTTP/2 is written as HTTP/1.1 with the field
+ * read it (iipc/warc-specifications 22); it is returned for every capture, and written into the record
+ * where all readers agree on it: where the body was not chunked. A status line of HTTP/2 is written as HTTP/1.1 with the field
  * WARC-Protocol: h2. A body that was cut says so in WARC-Truncated. */
 #ifndef WT_CRAWL_CAPTURE_H
 #define WT_CRAWL_CAPTURE_H

@@ -2,7 +2,7 @@
 . "$ROOT/tests/lib.sh"
 case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
 if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 all >make.log 2>&1 || { not_ok "the tools build with MPI=1" "$(tail -5 make.log)"; exit 1; }
+flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 all >make.log 2>&1 || { not_ok "the tools build with MPI=1" "$(tail -5 make.log)"; exit 1; }
 ok "the tools build with MPI=1"
 M=$BUILD/mpi/bin
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
