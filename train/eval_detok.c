@@ -291,7 +291,7 @@ void eval_detokenize(eval_detok rules, wt_str text, wt_buf *out) {
     if (rules == EVAL_DETOK_NONE)
         wt_buf_add_str(out, text);
     g->rules = &RULES[rules];
-    for (size_t at = 0; rules != EVAL_DETOK_NONE && at <= text.len;) {
+    for (size_t at = 0; rules != EVAL_DETOK_NONE && at < text.len;) {
         const char *end = memchr(text.ptr + at, '\n', text.len - at);
         wt_str line = {text.ptr + at, end ? (size_t)(end - text.ptr) - at : text.len - at};
         bool last = end == NULL;
@@ -345,11 +345,9 @@ void eval_retokenize(eval_detok rules, wt_str text, wt_buf *out) {
     token_list *list = wt_xmalloc(sizeof *list);
     if (rules == EVAL_DETOK_NONE)
         wt_buf_add_str(out, text);
-    for (size_t at = 0; rules != EVAL_DETOK_NONE && at <= text.len;) {
+    for (size_t at = 0; rules != EVAL_DETOK_NONE && at < text.len;) {
         const char *end = memchr(text.ptr + at, '\n', text.len - at);
         wt_str line = {text.ptr + at, end ? (size_t)(end - text.ptr) - at : text.len - at};
-        if (!end && line.len == 0)
-            break;
         line_retokenize(&RULES[rules], line, list, out);
         if (!end)
             break;
