@@ -42,6 +42,7 @@ run_one() {
     esac
     local code=$?
     rm -rf "$TMP"
+    sed -i 's/^not ok \([0-9]* # SKIP\)/ok \1/' "$out"      # as cmocka writes a skipped test
     [ $code -eq 0 ] || grep -aq "^not ok" "$out" || echo "not ok - $name exited with $code" >>"$out"
     grep -aEq "^(ok|not ok)" "$out" || echo "not ok - $name printed no result" >>"$out"
     local n_ok n_bad n_skip
