@@ -59,10 +59,12 @@ typedef struct {
     double logprob;             /* of the target's tokens, summed */
     bool greedy;                /* each target token was the most probable one */
     uint32_t last_best;         /* most probable id at the place of the last target token */
-    uint32_t *best;             /* ... at each of them, n - n_context; may be NULL */
 } eval_item;
 /* Contexts that are too long lose their front; an empty one becomes <|endoftext|>. */
 int eval_items_score(const eval_model *m, eval_item *items, size_t n, wt_err *err);
+/* The same for items that begin alike, as the choices of one question do: what they share goes through the
+ * model once. Equal to rounding. */
+int eval_choices_score(const eval_model *m, eval_item *items, size_t n, wt_err *err);
 /* Ids of context and continuation as the harness makes them: blanks that end the context move to the
  * continuation, and both are encoded as one text that is cut at the length of the context's ids. */
 int eval_item_encode(const eval_model *m, wt_str context, wt_str continuation, eval_item *item,

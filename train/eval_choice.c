@@ -202,7 +202,7 @@ static int question_score(choice_run *r, const question *q, choice_score *score,
     int failed = 0;
     for (; done < q->n && !failed; done++)
         failed = eval_item_encode(r->m, q->context[done], q->continuation[done], &items[done], err);
-    failed = failed || eval_items_score(r->m, items, q->n, err);
+    failed = failed || eval_choices_score(r->m, items, q->n, err);
     wt_buf_printf(&line, "{\"example\":%llu,\"label\":%d,\"loglikelihoods\":[", (unsigned long long)r->n, q->label);
     for (size_t i = 0; i < q->n && !failed; i++) {
         double sum = items[i].logprob, by_token = sum / (double)(items[i].n - items[i].n_context);

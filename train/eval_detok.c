@@ -295,8 +295,6 @@ void eval_detokenize(eval_detok rules, wt_str text, wt_buf *out) {
         const char *end = memchr(text.ptr + at, '\n', text.len - at);
         wt_str line = {text.ptr + at, end ? (size_t)(end - text.ptr) - at : text.len - at};
         bool last = end == NULL;
-        if (last && line.len == 0)
-            break;
         ptrdiff_t n = line_tokens(g->rules, line, &token, &cap);
         if (n < 0) {
             wt_buf_add_str(out, WT_STR("\\ "));

@@ -96,8 +96,6 @@ static void item_take(const eval_model *m, const batch *b, int r, eval_item *ite
         item->logprob += (double)b->logprob[at];
         item->greedy = item->greedy && b->best[at] == item->tokens[item->n - (size_t)k];
         item->last_best = b->best[at];
-        if (item->best)
-            item->best[n_target - k] = b->best[at];
     }
 }
 
@@ -133,6 +131,72 @@ int eval_items_score(const eval_model *m, eval_item *items, size_t n_items, wt_e
     return 0;
 }
 
+/* ---- choices: continuations of one context ---- */
+
+/* Tokens that all items begin with, short of the last one of any context; 0 where one does not fit the model. */
+static size_t shared_prefix(const eval_model *m, const eval_item *items, size_t n_items) {
+    size_t n = items[0].n_context - 1;
+    for (size_t i = 0; i < n_items; i++) {
+        if (items[i].n - 1 > (size_t)m->n_ctx)
+            return 0;
+        n = items[i].n_context - 1 < n ? items[i].n_context - 1 : n;
+        for (size_t k = 0; k < n; k++)
+            if (items[i].tokens[k] != items[0].tokens[k])
+                n = k;
+    }
+    return n;
+}
+
+static double log_softmax(const float *z, uint32_t vocab, uint32_t id, uint32_t *best) {
+    double sum = 0;
+    *best = 0;
+    for (uint32_t i = 1; i < vocab; i++)
+        *best = z[i] > z[*best] ? i : *best;
+    for (uint32_t i = 0; i < vocab; i++)
+        sum += exp((double)z[i] - (double)z[*best]);
+    return (double)z[id] - (double)z[*best] - log(sum);
+}
+
+/* Appends tokens from .. n - 2 of an item to the cache and scores its targets. */
+static int item_continue(const eval_model *m, gpt_cache *cache, eval_item *item, size_t from, wt_err *err) {
+    size_t n = item->n - 1 - from, n_target = item->n - item->n_context;
+    gpt_row *rows = wt_xcalloc(n, sizeof *rows);
+    float *logits = wt_xmalloc(n_target * m->vocab * sizeof *logits);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (gpt_row){0, item->tokens[from + i], from + i + 1 >= item->n_context};
+    int failed = gpt_decode(cache, rows, (int)n, logits, err);
+    item->logprob = 0;
+    item->greedy = true;
+    for (size_t k = 0; k < n_target && !failed; k++) {
+        uint32_t target = item->tokens[item->n_context + k], best;
+        item->logprob += log_softmax(logits + k * m->vocab, m->vocab, target, &best);
+        item->greedy = item->greedy && best == target;
+        item->last_best = best;
+    }
+    free(rows);
+    free(logits);
+    return failed;
+}
+
+int eval_choices_score(const eval_model *m, eval_item *items, size_t n_items, wt_err *err) {
+    enum { WORTHWHILE = 16 };   /* tokens */
+    size_t n = m->model && n_items > 1 ? shared_prefix(m, items, n_items) : 0;
+    if (n < WORTHWHILE)
+        return eval_items_score(m, items, n_items, err);
+    gpt_cache *cache = gpt_cache_new(m->model, 1, err);
+    gpt_row *rows = wt_xcalloc(n, sizeof *rows);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (gpt_row){0, items[0].tokens[i], false};
+    int failed = !cache || gpt_decode(cache, rows, (int)n, NULL, err);
+    for (size_t i = 0; i < n_items && !failed; i++) {
+        failed = item_continue(m, cache, &items[i], n, err);
+        gpt_cache_truncate(cache, 0, (int)n);
+    }
+    free(rows);
+    gpt_cache_free(cache);
+    return failed ? -1 : 0;
+}
+
 static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 int eval_item_encode(const eval_model *m, wt_str context, wt_str continuation, eval_item *item,
@@ -163,6 +227,5 @@ int eval_item_encode(const eval_model *m, wt_str context, wt_str continuation, e
 
 void eval_item_reset(eval_item *item) {
     free(item->tokens);
-    free(item->best);
     *item = (eval_item){0};
 }

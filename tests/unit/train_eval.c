@@ -291,6 +291,34 @@ static void continuations_equal_the_logits(void **state) {
     gpt_free(m.model);
 }
 
+/* Items that share a front give the same as each alone; so do those that share too little or are too long. */
+static void choices_equal_items(void **state) {
+    eval_model m = tiny_model();
+    gpt_free(m.model);
+    gpt_shape shape = {.n_layer = 2, .n_head = 2, .n_embd = 32, .n_ctx = 64, .vocab = V, .ln_eps = 1e-5f, .eot = V - 1};
+    m.model = gpt_new(&shape, 3, 1, NULL);
+    m.n_ctx = 64;
+    for (size_t shared = 1; shared < 70; shared += 11) {
+        eval_item a[4], b[4];
+        for (int i = 0; i < 4; i++) {
+            a[i] = (eval_item){.n_context = shared + (size_t)i % 2, .n = shared + 3 + (size_t)i};
+            a[i].tokens = wt_xmalloc(a[i].n * 4);
+            random_tokens(a[i].tokens, a[i].n, (uint64_t)i);
+            random_tokens(a[i].tokens, shared, 99);
+            b[i] = a[i];
+        }
+        assert_int_equal(eval_items_score(&m, a, 4, NULL), 0);
+        assert_int_equal(eval_choices_score(&m, b, 4, NULL), 0);
+        for (int i = 0; i < 4; i++) {
+            assert_true(fabs(a[i].logprob - b[i].logprob) < 1e-4);
+            assert_int_equal(a[i].last_best, b[i].last_best);
+            assert_int_equal(a[i].greedy, b[i].greedy);
+            eval_item_reset(&a[i]);
+        }
+    }
+    gpt_free(m.model);
+}
+
 static void uniform_has_a_closed_form(void **state) {
     eval_model m = {.n_ctx = CTX, .vocab = 50257, .eot = 50256, .batch_tokens = 100};
     uint32_t tokens[N] = {0};
@@ -406,6 +434,7 @@ int main(void) {
         cmocka_unit_test(harness_rules),
         cmocka_unit_test(window_scores_equal_the_logits),
         cmocka_unit_test(continuations_equal_the_logits),
+        cmocka_unit_test(choices_equal_items),
         cmocka_unit_test(uniform_has_a_closed_form),
         cmocka_unit_test(rouge_and_bleu_equal_the_scorers),
         cmocka_unit_test(stems_equal_nltk),
