@@ -1,6 +1,7 @@
 /* wt-links.c - Reddit dumps to a list of links: scan (crawl/links_store), then choose one post for each
  * page (a Bloom filter in one pass, or exact tables), then write. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cluster.h"
@@ -284,12 +285,22 @@ static void describe(wt_buf *key, const wt_args *args, const links_rules *rules,
     wt_buf_printf(key, "]}");
 }
 
+/* A file beside which a folder can be kept: no device, no pipe. */
+static bool is_ordinary(const char *output) {
+    struct stat s;
+    return output && (stat(output, &s) || S_ISREG(s.st_mode));
+}
+
 /* The store's folder: beside the output, or a temporary one. */
 static char *store_folder(const char *output, wt_err *err) {
     wt_buf name = {0};
-    if (output) {
+    if (is_ordinary(output)) {
         wt_buf_printf(&name, "%s.posts", output);
         return name.ptr;
+    }
+    if (wt_cluster_size() > 1) {
+        wt_fail(err, WT_EARG, "several ranks need a file that all of them see: name one with -o");
+        return NULL;
     }
     const char *tmp = getenv("TMPDIR");
     wt_buf_printf(&name, "%s/wt-links.XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -323,9 +334,10 @@ static int scan_and_choose(const wt_args *args, const char *output, const links_
         wt_progress_end();
         failed = wt_cluster_any(result != 0);
     }
-    if (failed && result == 0) result = wt_fail(err, WT_EIO, "another rank failed");
     if (!failed && wt_cluster_rank() == 0) result = choose(args, &store, rules, key, err);
-    if (wt_cluster_rank() == 0 && (!output || (result == 0 && !failed))) wt_remove_tree(folder, NULL);
+    failed = wt_cluster_any(result != 0);
+    if (failed && result == 0) result = wt_fail(err, WT_EIO, "another rank failed");
+    if (wt_cluster_rank() == 0 && (!is_ordinary(output) || (result == 0 && !failed))) wt_remove_tree(folder, NULL);
     free(folder);
     return result;
 }
