@@ -13,6 +13,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "common/json_impl.h"
 #include "common/utf8.h"
 
 #define DEPTH_MAX 512
@@ -259,41 +260,23 @@ wt_json wt_json_get(wt_json object, const char *key) {
     return (wt_json){0};
 }
 
-/* Which keys can a name be? A bit for each key under the length and under the last byte of its name:
- * nearly all names fail both and are never compared. */
-typedef struct {
-    uint64_t by_length[64], by_last[64];
-} key_filter;
-
-static void key_filter_make(key_filter *f, const wt_str *keys, int n_keys) {
-    memset(f, 0, sizeof *f);
-    for (int i = 0; i < n_keys; i++) {
-        unsigned char last = keys[i].len ? (unsigned char)keys[i].ptr[keys[i].len - 1] : 0;
-        f->by_length[keys[i].len & 63] |= (uint64_t)1 << i;
-        f->by_last[last & 63] |= (uint64_t)1 << i;
-    }
+void wt_json_keys_init(wt_json_keys *keys, const wt_str *name, int n) {
+    *keys = (wt_json_keys){name, n, 0};
+    for (int i = 0; i < n; i++) keys->filter |= wt_json_key_bit(name[i].ptr, name[i].len);
 }
 
-static int key_find(const key_filter *f, wt_str key, const wt_str *keys, int n_keys) {
-    unsigned char last = key.len ? (unsigned char)key.ptr[key.len - 1] : 0;
-    for (uint64_t left = f->by_length[key.len & 63] & f->by_last[last & 63]; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-        if (wt_str_eq(key, keys[i])) return i;
-    }
-    if (memchr(key.ptr, '\\', key.len))
-        for (int i = 0; i < n_keys; i++)
-            if (key_is(key, keys[i])) return i;
+int wt_json_key_find_escaped(const wt_json_keys *keys, wt_str key) {
+    for (int i = 0; i < keys->n; i++)
+        if (key_is(key, keys->name[i])) return i;
     return -1;
 }
 
-static int pick(wt_str line, const wt_str *keys, int n_keys, wt_json *values, bool first, wt_err *err) {
+int wt_json_pick_plain(wt_str line, const wt_json_keys *keys, wt_json *values, bool first, wt_err *err) {
     problem why;
-    key_filter filter;
     const char *end = line.ptr + line.len, *p = skip_space(line.ptr, end);
-    int n_left = n_keys;
-    memset(values, 0, (size_t)n_keys * sizeof *values);
+    int n_left = keys->n;
+    memset(values, 0, (size_t)keys->n * sizeof *values);
     if (p == end || *p != '{') return broken(err, line, p, "not an object");
-    key_filter_make(&filter, keys, n_keys);
     p = skip_space(p + 1, end);
     bool started = false;
     while (!(p < end && *p == '}' && !started)) {
@@ -306,7 +289,7 @@ static int pick(wt_str line, const wt_str *keys, int n_keys, wt_json *values, bo
         wt_json value;
         p = value_at(skip_space(p + 1, end), end, &value, &why);
         if (!p) return broken(err, line, why.at, why.what);
-        int i = key_find(&filter, key, keys, n_keys);
+        int i = wt_json_key_find(keys, key, memchr(key.ptr, '\\', key.len) != NULL);
         if (i >= 0 && !(first && values[i].kind)) {
             values[i] = value;
             if (--n_left == 0 && first) return 0;
@@ -319,6 +302,36 @@ static int pick(wt_str line, const wt_str *keys, int n_keys, wt_json *values, bo
     }
     p = skip_space(p + 1, end);
     return p == end ? 0 : broken(err, line, p, "bytes behind the object");
+}
+
+/* What this processor can run: 0 plain, 1 AVX2, 2 AVX-512. */
+static int scanner(void) {
+    static int known = -1;                   /* all threads would write the same */
+    int level = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (level < 0) {
+        level = 0;
+#if defined(__x86_64__)
+        if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) level = 1;
+        if (level == 1 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) level = 2;
+#endif
+        __atomic_store_n(&known, level, __ATOMIC_RELAXED);
+    }
+    return level;
+}
+
+static int pick(wt_str line, const wt_str *names, int n, wt_json *values, bool first, wt_err *err) {
+    wt_json_keys keys;
+    wt_json_keys_init(&keys, names, n);
+#if defined(__x86_64__)
+    int level = scanner();
+    if (level > 0) {
+        memset(values, 0, (size_t)n * sizeof *values);
+        int result = level == 2 ? wt_json_pick_avx512(line, &keys, values, first) : wt_json_pick_avx2(line, &keys, values, first);
+        if (result == 0) return 0;
+    }
+#endif
+    /* The plain one also says where a line is broken, and why. */
+    return wt_json_pick_plain(line, &keys, values, first, err);
 }
 
 int wt_json_pick(wt_str line, const wt_str *keys, int n_keys, wt_json *values, wt_err *err) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "common/json_impl.h"
 #include "common/rng.h"
 #include "common/utf8.h"
 
@@ -286,6 +287,60 @@ static void scanner_equals_the_twin_on_random_and_mutated_lines(void **state) {
     assert_true(n_first_more < n_bad / 50);
 }
 
+/* Fast scanners say yes exactly where the plain one does, with the same values, on lines of all lengths: whole
+ * windows, parts of one, strings across their borders, runs of backslashes at every place. */
+static void fast_scanners_equal_the_plain_one(void **state) {
+    int (*const fast[])(wt_str, const wt_json_keys *, wt_json *, bool) = {
+#if defined(__x86_64__)
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") ? wt_json_pick_avx2 : NULL,
+        __builtin_cpu_supports("avx512bw") ? wt_json_pick_avx512 : NULL,
+#endif
+        NULL};
+    wt_str names[N_KEYS];
+    wt_json_keys keys;
+    for (int i = 0; i < N_KEYS; i++) names[i] = wt_str_of(KEYS[i]);
+    wt_json_keys_init(&keys, names, N_KEYS);
+    wt_rng r;
+    wt_rng_init(&r, 5, 5);
+    static const char *const pieces[] = {"\\\\", "\\\"", "\\n", "\\u00E9", "\\/", "def,{}[]:12", "a", "a somewhat longer piece "};
+    int n_good = 0;
+    for (int round = 0; round < 40000; round++) {
+        wt_buf b = {0};
+        wt_buf_add_char(&b, '{');
+        for (uint64_t n = wt_rng_below(&r, 8); n > 0; n--) {
+            wt_buf_printf(&b, "\"%s\":\"", KEYS[wt_rng_below(&r, N_KEYS)]);
+            for (uint64_t k = wt_rng_below(&r, round % 50 ? 80 : 4000); k > 0; k--)
+                wt_buf_add_str(&b, wt_str_of(pieces[wt_rng_below(&r, 8)]));
+            wt_buf_add_str(&b, WT_STR("\","));
+            if (wt_rng_below(&r, 3) == 0) {
+                wt_buf_printf(&b, "\"%s\":", KEYS[wt_rng_below(&r, N_KEYS)]);
+                random_value(&r, &b, 0);
+                wt_buf_add_char(&b, ',');
+            }
+        }
+        wt_buf_printf(&b, "\"id\":%d}", round);
+        if (round % 2) mutate(&r, &b);
+        char *copy = malloc(b.len ? b.len : 1);
+        memcpy(copy, b.ptr, b.len);
+        wt_str line = {copy, b.len};
+        for (int first = 0; first < 2; first++) {
+            wt_json want[N_KEYS], got[N_KEYS];
+            bool good = wt_json_pick_plain(line, &keys, want, first, NULL) == 0;
+            n_good += good;
+            for (size_t i = 0; i < sizeof fast / sizeof *fast; i++) {
+                if (!fast[i]) continue;
+                memset(got, 0, sizeof got);
+                bool fast_good = fast[i](line, &keys, got, first) == 0;
+                if (fast_good != good) fail_msg("scanner %zu says %d: %.*s", i, fast_good, WT_FMT(line));
+                if (good) assert_values_same(got, want);
+            }
+        }
+        free(copy);
+        wt_buf_free(&b);
+    }
+    assert_true(n_good > 10000);
+}
+
 static void pick_takes_the_last_and_pick_first_the_first(void **state) {
     wt_str line = WT_STR("{\"url\":1,\"x\":{\"url\":2},\"url\":3,\"\\u0075rl\":4,\"id\":\"i\"}");
     wt_str keys[] = {WT_STR("url"), WT_STR("id"), WT_STR("none")};
@@ -410,6 +465,7 @@ int main(void) {
         cmocka_unit_test(verdicts_by_hand),
         cmocka_unit_test(depth_is_bounded_at_512),
         cmocka_unit_test(scanner_equals_the_twin_on_random_and_mutated_lines),
+        cmocka_unit_test(fast_scanners_equal_the_plain_one),
         cmocka_unit_test(pick_takes_the_last_and_pick_first_the_first),
         cmocka_unit_test(strings_decode),
         cmocka_unit_test(written_strings_read_back),
