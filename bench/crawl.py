@@ -49,6 +49,9 @@ def start_nginx(tmp):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", f"{tmp}/key.pem",
                     "-out", f"{tmp}/cert.pem", "-subj", "/CN=bench", "-addext", "subjectAltName=DNS:*.bench.test"],
                    check=True, capture_output=True)
+    system = "/etc/ssl/certs/ca-certificates.crt"      # as many certificates to trust as in real life
+    with open(f"{tmp}/trust.pem", "w") as f:
+        f.write((open(system).read() if os.path.exists(system) else "") + open(f"{tmp}/cert.pem").read())
     open(f"{tmp}/nginx.conf", "w").write(f"""
 worker_processes 1; worker_cpu_affinity 10; daemon off; pid {tmp}/nginx.pid; error_log {tmp}/error.log;
 worker_rlimit_nofile 60000;
@@ -82,7 +85,7 @@ def tools(tmp, n):
     crawl = [f"{build}/bin/wt-crawl", "list", "-o", "out", "-j", "1", "--delay", "0", "--allow-private", "-q"]
     return {
         "engine c=50": ("fetch", [f"{build}/bench/crawl_fetch", "list", "50"], n),
-        "engine c=1000": ("fetch", [f"{build}/bench/crawl_fetch", "list", "1000"], n),
+        "engine c=1000, 1000 hosts": ("fetch", [f"{build}/bench/crawl_fetch", "many", "1000"], n),
         "h2load c=50": ("fetch", ["h2load", "--h1", "-c50", "-t1", "-n", str(n), "-i", "list"], n),
         "curl -Z": ("fetch", ["curl", "-s", "-Z", "--parallel-max", "50", "-K", "curl.conf"], n),
         "wget2": ("fetch", ["wget2", "-q", "--max-threads=30", "-i", "list", "-O", "/dev/null"], n),
@@ -95,8 +98,8 @@ def tools(tmp, n):
         "wt-crawl, 10,000 hosts": ("scale", [f"{build}/bin/wt-crawl", "hosts", "-o", "out", "-j", "1", "--delay", "0.5", "--ignore-robots",
                                              "--allow-private", "--max-conns", "10000", "--connect-to", f"::127.0.0.1:{PORT}", "-q"], 20000),
         "wt-crawl, new TLS hosts": ("scale", [f"{build}/bin/wt-crawl", "tls", "-o", "out", "-j", "1", "--delay", "0", "--ignore-robots", "--cacert",
-                                              f"{tmp}/cert.pem", "--allow-private", "--max-conns", "50", "--connect-to", f"::127.0.0.1:{TLS}", "-q"], 2000),
-        "curl -Z, new TLS hosts": ("scale", ["curl", "-s", "-Z", "--parallel-max", "50", "--cacert", f"{tmp}/cert.pem", "--connect-to",
+                                              f"{tmp}/trust.pem", "--allow-private", "--max-conns", "50", "--connect-to", f"::127.0.0.1:{TLS}", "-q"], 2000),
+        "curl -Z, new TLS hosts": ("scale", ["curl", "-s", "-Z", "--parallel-max", "50", "--cacert", f"{tmp}/trust.pem", "--connect-to",
                                              f"::127.0.0.1:{TLS}", "-K", "tls.conf"], 500),
     }
 
@@ -106,6 +109,7 @@ def prepare(cwd, n):
     os.makedirs(f"{cwd}/aria")
     urls = [f"http://127.0.0.1:{PORT}/p{i % 200}.html?{i}" for i in range(n)]
     open(f"{cwd}/list", "w").writelines(u + "\n" for u in urls)
+    open(f"{cwd}/many", "w").writelines(f"http://h{i % 1000}.bench.test:{PORT}/p{i % 200}.html?{i}\n" for i in range(n))
     open(f"{cwd}/short", "w").writelines(u + "\n" for u in urls[:n // 5])
     open(f"{cwd}/curl.conf", "w").writelines(f'url = "{u}"\noutput = /dev/null\n' for u in urls)
     open(f"{cwd}/hosts", "w").writelines(f"http://h{i % 10000}.bench.test/p{i % 200}.html?{i}\n" for i in range(20000))

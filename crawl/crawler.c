@@ -321,12 +321,14 @@ bool failure_is_final(const job *j) {
 
 static int page_failed(crawler *c, job *j, wt_err *err) {
     const fetch *x = &j->e.x;
-    bool reached = x->status > 0 || x->end == FETCH_HEADERS || x->end == FETCH_REFUSED || x->end == FETCH_PRIVATE;
-    if (!failure_is_final(j) && j->tries <= c->options.retries)
+    bool final = failure_is_final(j), reached = final || x->status > 0;
+    if (!final && j->tries <= c->options.retries)
         put_back(c, j);
     else if (outcome_put(c, j, j->e.captured ? "cut" : fetch_end_name(x->end), x->error, true, 0, err))
         return -1;
-    return turn_end(c, j, reached ? FRONTIER_ANSWERED : FRONTIER_UNREACHED, -1, err);
+    if (turn_end(c, j, reached ? FRONTIER_ANSWERED : FRONTIER_UNREACHED, -1, err))
+        return -1;
+    return final && x->end == FETCH_DNS ? host_give_up(c, j->host, x->error, err) : 0;
 }
 
 static int page_busy(crawler *c, job *j, wt_err *err) {

@@ -140,8 +140,8 @@ static int robots_failed(crawler *c, job *j, double wait, wt_err *err) {
     bool own_host = j->host == o->host;
     bool busy = j->e.x.end == FETCH_OK;
     bool final = failure_is_final(j) || wait > c->options.retry_after_max_s;
-    o->failures++;
-    if (o->failures > c->options.retries || !own_host || final) {
+    bool settled = ++o->failures > c->options.retries || !own_host || final;
+    if (settled) {
         const char *outcome = busy || !own_host ? "unreachable" : fetch_end_name(j->e.x.end);
         if (robots_settle(c, o, outcome, j->e.x.status, (wt_str){0}, err))
             return -1;
@@ -149,7 +149,8 @@ static int robots_failed(crawler *c, job *j, double wait, wt_err *err) {
         o->fetching = false;
         frontier_release(c->frontier, o->host);
     }
-    return turn_end(c, j, busy ? FRONTIER_BUSY : FRONTIER_UNREACHED, wait, err);
+    /* Once it is settled nothing more is asked of this origin: the pages need not wait to hear it. */
+    return turn_end(c, j, settled ? FRONTIER_ANSWERED : busy ? FRONTIER_BUSY : FRONTIER_UNREACHED, wait, err);
 }
 
 /* 1: the next hop is under way; 0: too many, or nowhere. */
