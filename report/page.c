@@ -179,18 +179,15 @@ void page_table_end(wt_buf *out) {
     wt_buf_add_str(out, WT_STR("</table></div>\n"));
 }
 
-void page_bars(wt_buf *out, const page_bar *bar, size_t n, bool shares) {
-    double most = 0, sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, bar[i].value);
-        sum += bar[i].value;
-    }
+void page_bars(wt_buf *out, const page_bar *bar, size_t n, double whole) {
+    double most = 0;
+    for (size_t i = 0; i < n; i++) most = fmax(most, bar[i].value);
     wt_buf_add_str(out, WT_STR("<div class=\"scroll\"><table class=\"bars\">"));
     for (size_t i = 0; i < n; i++) {
         wt_buf_add_str(out, WT_STR("<tr>"));
         page_cell(out, bar[i].name);
         page_cell_number(out, bar[i].value);
-        if (shares) wt_buf_printf(out, "<td class=\"r soft\">%.1f %%</td>", sum > 0 ? 100 * bar[i].value / sum : 0);
+        if (whole > 0) wt_buf_printf(out, "<td class=\"r soft\">%.1f %%</td>", 100 * bar[i].value / whole);
         wt_buf_printf(out, "<td class=\"b\"><i style=\"width:%.2f%%\"></i></td></tr>\n", most > 0 ? 100 * bar[i].value / most : 0);
     }
     wt_buf_add_str(out, WT_STR("</table></div>\n"));

@@ -35,12 +35,12 @@ void page_cell_number(wt_buf *out, double x);
 void page_row_end(wt_buf *out);
 void page_table_end(wt_buf *out);
 
-/* ---- names with numbers: one bar each, the share of the sum behind it ---- */
+/* ---- names with numbers: one bar each, and with a `whole` above 0 its share of that ---- */
 typedef struct {
     wt_str name;
     double value;
 } page_bar;
-void page_bars(wt_buf *out, const page_bar *bar, size_t n, bool shares);
+void page_bars(wt_buf *out, const page_bar *bar, size_t n, double whole);
 
 /* ---- charts ---- */
 typedef struct {

@@ -22,7 +22,7 @@ static double place(const scale *s, double v) {
 /* 1, 2 or 5 times a power of ten, so that about n steps cover the range. */
 static double nice_step(double range, int n) {
     double raw = range / n, power = pow(10, floor(log10(raw))), f = raw / power;
-    return power * (f <= 1 ? 1 : f <= 2 ? 2 : f <= 5 ? 5 : 10);
+    return power * (f < 1.4 ? 1 : f < 3 ? 2 : f < 7 ? 5 : 10);
 }
 
 static void widen(scale *s, double v) {
@@ -63,10 +63,13 @@ static void one_tick(wt_buf *out, const scale *s, double v, double step, bool ve
 
 static void ticks(wt_buf *out, const scale *s, bool vertical) {
     if (s->log) {
+        /* Powers of ten; with few of them also twice and five times these. */
         int decades = (int)(log10(s->high / s->low) + 1), every = decades > 8 ? decades / 6 + 1 : 1;
-        int first = (int)ceil(log10(s->low) - 1e-9), shown = 0;
-        for (int e = first; pow(10, e) <= s->high * 1.0001; e += every, shown++) one_tick(out, s, pow(10, e), 0, vertical);
-        if (shown < 2) one_tick(out, s, s->low, s->low / 10, vertical), one_tick(out, s, s->high, s->high / 10, vertical);
+        for (int e = (int)floor(log10(s->low)); pow(10, e) <= s->high * 1.0001; e += every)
+            for (int m = 1; m <= (decades <= 3 ? 5 : 1); m = m == 1 ? 2 : m + 3) {
+                double v = m * pow(10, e);
+                if (v >= s->low * 0.9999 && v <= s->high * 1.0001) one_tick(out, s, v, pow(10, e), vertical);
+            }
         return;
     }
     double step = nice_step(s->high - s->low, TICKS);

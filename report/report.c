@@ -174,40 +174,49 @@ static int greatest_first(const void *a, const void *b) {
     return x->value != y->value ? (x->value < y->value) - (x->value > y->value) : wt_str_cmp(x->name, y->name);
 }
 
-void report_bars(wt_buf *out, const char *heading, wt_json counts, size_t most, bool shares) {
+void report_bars(wt_buf *out, const char *heading, wt_json counts, size_t most, double whole) {
     wt_arena *arena = wt_arena_new(0);
     page_bar *bars;
     size_t n = read_counts(counts, arena, &bars), shown = 0;
     if (n) qsort(bars, n, sizeof *bars, greatest_first);
-    while (shown < n && bars[shown].value > 0) shown++;
+    double sum = 0;
+    while (shown < n && bars[shown].value > 0) sum += bars[shown++].value;
     if (shown) {
         if (heading) page_heading(out, heading);
-        page_bars(out, bars, shown < most ? shown : most, shares);
-        if (shown > most) page_note(out, "and %zu more", shown - most);
+        page_bars(out, bars, shown < most ? shown : most, whole < 0 ? sum : whole);
+        if (shown > most && counts.kind == WT_JSON_OBJECT) page_note(out, "and %zu more", shown - most);
     }
     free(bars);
     wt_arena_free(arena);
 }
 
 void report_tally_bars(wt_buf *out, const char *heading, const wt_tally *t, size_t most) {
-    wt_buf json = {0};
-    wt_json v;
-    wt_tally_write_top(t, most, &json);
-    if (wt_json_parse(wt_buf_view(&json), &v, NULL) == 0) report_bars(out, heading, v, most, true);
-    if (wt_tally_names(t) > most) page_note(out, "and %zu more", wt_tally_names(t) - most);
-    wt_buf_free(&json);
+    size_t n;
+    double sum = 0;
+    wt_tally_entry *list = wt_tally_sorted(t, &n);
+    page_bar *bars = wt_xmalloc((n + 1) * sizeof *bars);
+    for (size_t i = 0; i < n; i++) {
+        bars[i] = (page_bar){list[i].name, (double)list[i].n};
+        sum += bars[i].value;
+    }
+    if (n) {
+        page_heading(out, heading);
+        page_bars(out, bars, n < most ? n : most, sum);
+        if (n > most) page_note(out, "and %zu more", n - most);
+    }
+    free(bars), free(list);
 }
 
 static bool is_bytes(wt_str name) { return wt_str_find(name, WT_STR("bytes")) >= 0; }
 
-void report_add_facts(wt_buf *out, wt_json facts) {
+void report_add_facts(wt_buf *out, wt_json facts, bool counts) {
     wt_json_iter it;
     wt_json v;
     wt_str key;
     if (facts.kind != WT_JSON_OBJECT) return;
-    page_tiles(out);
+    if (counts) page_tiles(out);
     static const char *const groups[] = {"counts", "numbers"};
-    for (int g = 0; g < 2; g++) {
+    for (int g = 0; counts && g < 2; g++) {
         if (wt_json_iter_init(&it, wt_json_get(facts, groups[g]), NULL)) continue;
         while (wt_json_next(&it, &key, &v, NULL) == 1) {
             char *label = wt_xstrndup(key);
@@ -216,7 +225,7 @@ void report_add_facts(wt_buf *out, wt_json facts) {
             free(label);
         }
     }
-    page_tiles_end(out);
+    if (counts) page_tiles_end(out);
     page_tiles(out);
     report_tile(out, "wall time", report_number(facts, "wall_s"), page_seconds);
     report_tile(out, "CPU time", report_number(facts, "cpu_s"), page_seconds);
@@ -224,7 +233,7 @@ void report_add_facts(wt_buf *out, wt_json facts) {
     report_tile(out, "threads", report_number(facts, "threads"), page_number);
     if (report_number(facts, "ranks") > 1) report_tile(out, "ranks", report_number(facts, "ranks"), page_number);
     page_tiles_end(out);
-    report_bars(out, "Left out, and why", wt_json_get(facts, "dropped"), 30, true);
+    report_bars(out, "Left out, and why", wt_json_get(facts, "dropped"), 30, -1);
     wt_json error = wt_json_get(facts, "error");
     if (error.kind == WT_JSON_STRING) page_note(out, "The run ended with: %.*s", WT_FMT(error.raw));
 }
@@ -275,7 +284,9 @@ static int fill(const report *r, part *p, wt_err *err) {
     } else {
         p->facts = report_facts_of(p->path, &p->facts_text);
     }
-    report_add_facts(&p->html, p->facts);
+    /* These sections count for themselves. */
+    bool counts = p->kind != KIND_CRAWL && p->kind != KIND_SHARDS && p->kind != KIND_RUN;
+    report_add_facts(&p->html, p->facts, counts);
     switch (p->kind) {
     case KIND_LINKS: return report_links(&p->html, p->path, p->facts, err);
     case KIND_DOCUMENTS: case KIND_CORPUS: return report_documents(&p->html, p->path, r->options.documents_max, &p->extent, err);

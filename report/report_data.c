@@ -106,7 +106,7 @@ int report_links(wt_buf *out, const char *path, wt_json facts, wt_err *err) {
     wt_json more = wt_json_get(facts, "more"), scan = wt_json_get(more, "scan");
     if (scan.kind != WT_JSON_OBJECT) return scan_links(out, path, err);
     add_scan(out, scan);
-    report_bars(out, "Most linked domains", wt_json_get(more, "top_domains"), 25, false);
+    report_bars(out, "Most linked domains", wt_json_get(more, "top_domains"), 25, 0);
     add_files(out, wt_json_get(more, "files"));
     return 0;
 }
@@ -223,15 +223,15 @@ int report_crawl(wt_buf *out, wt_json state, wt_err *err) {
     report_tile(out, "WARC files", report_number(warc, "files"), page_number);
     report_tile(out, "in them", report_number(warc, "bytes"), page_bytes);
     page_tiles_end(out);
-    report_bars(out, "What became of the addresses", wt_json_get(state, "outcomes"), 20, true);
+    report_bars(out, "What became of the addresses", wt_json_get(state, "outcomes"), 20, -1);
     add_statuses(out, wt_json_get(state, "statuses"));
     add_failures(out, wt_json_get(state, "failures"));
     add_progress(out, wt_json_get(state, "progress"));
     add_histogram(out, "Pages by size of the body (from ... to twice that)", wt_json_get(state, "sizes"), page_bytes);
     add_histogram(out, "Answers by time taken (from ... to twice that)", wt_json_get(state, "times"), milliseconds);
-    report_bars(out, "Pages by type", wt_json_get(state, "types"), 12, true);
-    report_bars(out, "Hosts with most pages", wt_json_get(state, "top_hosts"), 15, false);
-    report_bars(out, "robots.txt", wt_json_get(state, "robots"), 10, true);
+    report_bars(out, "Pages by type", wt_json_get(state, "types"), 12, -1);
+    report_bars(out, "Hosts with most pages", wt_json_get(state, "top_hosts"), 15, 0);
+    report_bars(out, "robots.txt", wt_json_get(state, "robots"), 10, -1);
     return 0;
 }
 

@@ -290,7 +290,7 @@ static void add_model(wt_buf *out, const char *path) {
     wt_json config;
     if (!wt_is_dir(path) || wt_paths_add(&files, path, suffix, NULL) || !files.n) return wt_paths_free(&files);
     size_t last = files.n;
-    while (last > 0 && strstr(files.path[last - 1], "tokenizer_config.json")) last--;
+    while (last > 0 && !wt_str_ends(wt_str_of(files.path[last - 1]), WT_STR("/config.json"))) last--;
     if (last && wt_read_file(files.path[last - 1], FILE_MAX, &text, NULL) == 0 && wt_json_parse(wt_buf_view(&text), &config, NULL) == 0) {
         page_tiles(out);
         for (size_t i = 0; i < sizeof field / sizeof *field; i++)

@@ -19,7 +19,7 @@ cp docs/a.jsonl corpus/; printf '{"id":"9","cause":"exact","document":{}}\n' | z
 printf '{"tool":"wt-dedup","version":"0","counts":{"documents in":4,"documents out":3},"dropped":{"exact":1},"wall_s":1,"cpu_s":1,"peak_bytes":1000}' >corpus/report.json
 { for i in 1 2 3 4 5 6 7 8 9 10; do printf '{"step":%d,"tokens":%d,"loss":%d.5,"loss_smooth":%d.4,"lr":0.00%d,"grad_norm":1.5,"tokens_per_s":99}\n' $i ${i}00 $((11 - i)) $((11 - i)) $i; done
   printf '{"step":10,"tokens":1000,"val_loss":2.25}\n{"step":10,"sample":"It said <script>alert(1)</script> \\u0007 & slept."}\n{"step":11,"lo'; } >run/log.jsonl
-mkdir run/step-10; printf '{"n_layer":12,"n_head":12,"n_embd":768,"n_positions":1024,"vocab_size":50257}' >run/step-10/config.json
+mkdir run/step-10; printf '{"n_layer":12,"n_head":12,"n_embd":768,"n_positions":1024,"vocab_size":50257}' >run/step-10/config.json; echo '{}' >run/step-10/generation_config.json
 printf '{"format":"WTS1","token_bytes":2,"tokenizer":{"name":"t","sha256":"%064d","vocab":300},"splits":{"train":{"shards":1,"tokens":12,"documents":2,"bytes":20},"val":{"shards":1,"tokens":6,"documents":1,"bytes":12}},"shards":[]}' 0 >shards/index.json
 printf '{"model":{"vocab":{"a":0,"\\u0120the":1,"\\u010a\\u010a":2,"<|endoftext|>":3},"merges":["a b"]},"added_tokens":[{"id":3}]}' >tokenizer/tokenizer.json
 printf '{\n "task": "lambada",\n "accuracy": 0.625, "perplexity": 8.63\n}\n' >eval.json
