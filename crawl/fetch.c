@@ -366,7 +366,11 @@ static void slot_pin(slot *s, const fetch *job) {
     free(s->forget);
     s->forget = NULL;
     int port = job->address_port ? job->address_port : job->port;
-    if (job->address && port != job->port) {           /* another port, and the name stays: libcurl looks */
+    if (job->address && job->host.len && job->host.ptr[0] == '[') {    /* literal: not looked up */
+        bool six = strchr(job->address, ':') != NULL;
+        snprintf(line, sizeof line, six ? "::[%s]:%d" : "::%s:%d", job->address, port);
+        s->connect_to = curl_slist_append(NULL, line);
+    } else if (job->address && port != job->port) {           /* another port, and the name stays: libcurl looks */
         snprintf(line, sizeof line, ":::%d", port);    /* for open connections by name */
         s->connect_to = curl_slist_append(NULL, line);
     }
