@@ -407,9 +407,9 @@ static void give_back(crawler *c, job *j) {
     else if (j->hops == 0)
         j->origin->fetching = false;                   /* the page behind it asks again */
     else
-        frontier_add_front(c->frontier, j->host,
-                           task_add(c, (task){.kind = JOB_ROBOTS, .origin = j->origin, .hops = j->hops,
-                                              .url = wt_xstrndup(j->url.text)}));
+        frontier_add_urgent(c->frontier, j->host,
+                            task_add(c, (task){.kind = JOB_ROBOTS, .origin = j->origin, .hops = j->hops,
+                                               .url = wt_xstrndup(j->url.text)}));
     frontier_done(c->frontier, j->host, wt_now(), FRONTIER_UNASKED, 0, -1);
     frontier_postpone(c->frontier, j->host, c->info[j->host].ip_turn);
     job_free(c, j);

@@ -166,10 +166,8 @@ static int robots_hop(crawler *c, job *j, wt_str location, wt_err *err) {
         return 0;
     if (host != o->host)
         frontier_hold(c->frontier, o->host);
-    else
-        frontier_release(c->frontier, o->host);
     task t = {.kind = JOB_ROBOTS, .origin = o, .hops = j->hops + 1, .url = wt_xstrndup(url.text)};
-    frontier_add_front(c->frontier, host, task_add(c, t));
+    frontier_add_urgent(c->frontier, host, task_add(c, t));
     return 1;
 }
 

@@ -27,7 +27,7 @@ typedef struct {
     bool queued, held, parked;
     float crawl_delay;          /* 0: none */
     double next_time;
-    front_node *front;
+    front_node *urgent, *front; /* taken in this order, then the FIFO */
 } host;
 
 typedef struct {
@@ -93,12 +93,10 @@ frontier *frontier_new(const frontier_options *options) {
 void frontier_free(frontier *f) {
     if (!f)
         return;
-    for (size_t i = 0; i < f->n_hosts; i++)
-        while (f->host[i].front) {
-            front_node *node = f->host[i].front;
-            f->host[i].front = node->next;
-            free(node);
-        }
+    uint32_t waste;
+    for (uint32_t i = 0; i < f->n_hosts; i++)
+        while (f->host[i].urgent || f->host[i].front)
+            frontier_drain(f, i, &waste);
     free(f->host);
     free(f->next);
     free(f->waiting.at);
@@ -117,7 +115,7 @@ static host *host_at(frontier *f, uint32_t id) {
 }
 
 static bool can_be_asked(const frontier *f, const host *h) {
-    return h->n_items > 0 && !h->held && !h->parked && h->in_flight < f->options.per_host;
+    return h->n_items > 0 && (!h->held || h->urgent) && !h->parked && h->in_flight < f->options.per_host;
 }
 
 static void place(frontier *f, uint32_t id) {
@@ -152,24 +150,28 @@ void frontier_add(frontier *f, uint32_t id, uint32_t item) {
     place(f, id);
 }
 
-void frontier_add_front(frontier *f, uint32_t id, uint32_t item) {
+static void add_node(frontier *f, uint32_t id, uint32_t item, bool urgent) {
     host *h = host_at(f, id);
-    front_node *node = wt_xmalloc(sizeof *node);
-    *node = (front_node){h->front, item};
-    h->front = node;
+    front_node *node = wt_xmalloc(sizeof *node), **list = urgent ? &h->urgent : &h->front;
+    *node = (front_node){*list, item};
+    *list = node;
     f->n_hosts_pending += h->n_items++ == 0;
     f->n_items++;
     place(f, id);
 }
 
+void frontier_add_front(frontier *f, uint32_t id, uint32_t item) { add_node(f, id, item, false); }
+void frontier_add_urgent(frontier *f, uint32_t id, uint32_t item) { add_node(f, id, item, true); }
+
 bool frontier_drain(frontier *f, uint32_t id, uint32_t *item) {
     host *h = host_at(f, id);
+    front_node **list = h->urgent ? &h->urgent : &h->front;
     if (h->n_items == 0)
         return false;
-    if (h->front) {
-        front_node *node = h->front;
+    if (*list) {
+        front_node *node = *list;
         *item = node->item;
-        h->front = node->next;
+        *list = node->next;
         free(node);
     } else {
         *item = h->head;

@@ -45,6 +45,7 @@ void frontier_free(frontier *f);
 /* Hosts are numbers 0, 1, 2 ... of the caller; a new one is known from its first use. */
 void frontier_add(frontier *f, uint32_t host, uint32_t item);        /* behind the host's others */
 void frontier_add_front(frontier *f, uint32_t host, uint32_t item);  /* before them */
+void frontier_add_urgent(frontier *f, uint32_t host, uint32_t item); /* before those, even while held */
 
 /* Takes an item whose host may be asked now; the host is then "asked" until frontier_done.
  * False where none may be. */
@@ -57,7 +58,8 @@ bool frontier_done(frontier *f, uint32_t host, double now, frontier_result resul
                    double retry_after_s);
 
 void frontier_set_crawl_delay(frontier *f, uint32_t host, double seconds);
-/* Nothing of this host is handed out between hold and release (its robots.txt is being fetched). */
+/* Nothing but urgent items of this host is handed out between hold and release: its robots.txt is being
+ * fetched, perhaps from another host that waits for this one in turn. */
 void frontier_hold(frontier *f, uint32_t host);
 void frontier_release(frontier *f, uint32_t host);
 void frontier_postpone(frontier *f, uint32_t host, double until);     /* not before `until` */

@@ -14,17 +14,23 @@ printf 'status: 403 No\n' > web/login.test/robots.txt.meta
 printf 'status: 301 Moved\nheader: Location: http://rules.test/robots.txt\n' > web/moved.test/robots.txt.meta
 printf 'status: 429 Wait\nheader: Retry-After: 1\ntimes: 1\n' > web/busy.test/1.html.meta
 printf 'status: 503 Wait\ntimes: 1\n' > web/busy.test/2.html.meta
+host ping.test; host pong.test; host self.test                 # robots.txt that lead to each other, or to themselves
+printf 'status: 301 Moved\nheader: Location: http://pong.test/robots.txt\n' > web/ping.test/robots.txt.meta
+printf 'status: 301 Moved\nheader: Location: http://ping.test/robots.txt\n' > web/pong.test/robots.txt.meta
+printf 'status: 301 Moved\nheader: Location: /robots.txt\n' > web/self.test/robots.txt.meta
+for h in ping pong self; do echo "<p>$h</p>" > web/$h.test/1.html; done
 "$UTIL/webserver" --root web --port-file ports --log access.log --child & server=$!
 for _ in $(seq 100); do [ -s ports ] && break; sleep 0.05; done
 port=$(awk '/^http /{print $2}' ports)
 for h in free rules ours broken moved busy login; do
     for i in 1 2 3; do echo "{\"url\":\"http://$h.test/$i.html\",\"score\":7}"; done
 done > links.jsonl
+for h in ping pong self; do echo "{\"url\":\"http://$h.test/1.html\"}" >> links.jsonl; done
 echo '{"url":"http://rules.test/x.secret"}' >> links.jsonl
 echo 'no json and no address' >> links.jsonl
 sql() { sqlite3 -separator ' ' out/state.sqlite "$@"; }
 
-check "a crawl of eight hosts" "$BIN/wt-crawl" links.jsonl -o out --delay 0.2 --backoff 0.3 --retries 2 --allow-private \
+check "a crawl of ten hosts" "$BIN/wt-crawl" links.jsonl -o out --delay 0.2 --backoff 0.3 --retries 2 --allow-private \
     --connect-to "::127.0.0.1:$port" -q --report report.json
 equal "forbidden pages were not fetched" \
     "$(sql "SELECT group_concat(url, ' ') FROM (SELECT url FROM pages WHERE outcome = 'robots' ORDER BY id)")" \
@@ -35,6 +41,7 @@ equal "nobody asked for them" "$(grep -cE 'rules.test.(GET).(/2.html|/x.secret)|
 equal "503 on robots.txt forbids all" "$(sql "SELECT DISTINCT outcome FROM pages WHERE host = 'broken.test'")" robots-unreachable
 equal "403 on robots.txt allows all" "$(sql "SELECT DISTINCT outcome FROM pages WHERE host = 'login.test'")" ok
 equal "one robots.txt a host" "$(awk -F'\t' '$7 == "/robots.txt" && $5 == "free.test"' access.log | wc -l)" 1
+equal "robots.txt that lead in circles allow all" "$(sql "SELECT count(*) FROM pages WHERE host IN ('ping.test', 'pong.test', 'self.test') AND outcome = 'ok'")" 3
 equal "robots.txt is asked for first" "$(awk -F'\t' '$5 == "free.test" {print $7; exit}' access.log)" /robots.txt
 equal "429 and 503 are tried again" "$(sql "SELECT group_concat(outcome || tries, ' ') FROM (SELECT * FROM pages WHERE host = 'busy.test' ORDER BY id)")" "ok2 ok2 ok1"
 equal "robots.txt stands in the archive" "$(gzip -dc out/warc/*.gz | grep -ac '^WARC-Target-URI: http://free.test/robots.txt')" 2

@@ -169,6 +169,11 @@ static void held_hosts_and_fronts(void **state) {
     frontier_add_front(f, 0, 0x80000001u);
     frontier_hold(f, 0);
     assert_false(frontier_take(f, 10, &host, &item));
+    frontier_add_urgent(f, 0, 0x80000002u);
+    assert_true(frontier_take(f, 10, &host, &item));            /* even while held */
+    assert_int_equal(item, 0x80000002u);
+    frontier_done(f, 0, 10, FRONTIER_UNASKED, 0, -1);
+    assert_false(frontier_take(f, 10, &host, &item));
     frontier_release(f, 0);
     assert_true(frontier_take(f, 10, &host, &item));
     assert_int_equal(item, 0x80000001u);
