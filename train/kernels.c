@@ -9,7 +9,7 @@ const kernels *kernels_named(const char *name) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+                __builtin_cpu_supports("bmi2");     /* f16c is older than all of these */
     if (!strcmp(name, "avx2")) return avx2 ? &kernels_avx2 : NULL;
     if (!strcmp(name, "avx512"))
         return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
