@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is missing to build and test, through the system's package manager. Says what it does;
-# does nothing where all is there.
+# deps.sh [PACKAGE...] - installs what is missing to build and test (and the Debian packages named), through
+# the system's package manager. Says what it does; does nothing where all is there.
 set -eu
 DEBIAN="gcc g++ make pkg-config libcurl4-openssl-dev libidn2-dev libgumbo-dev libxml2-dev libzstd-dev
 zlib1g-dev libdeflate-dev liblzma-dev libbz2-dev libbrotli-dev libsqlite3-dev libuchardet-dev libcld2-dev libpsl-dev
@@ -9,7 +9,7 @@ gzip sqlite3 procps python3 libopenmpi-dev openmpi-bin"
 
 if command -v dpkg-query >/dev/null 2>&1; then
     missing=
-    for p in $DEBIAN; do
+    for p in $DEBIAN "$@"; do
         dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
     done
     [ -z "$missing" ] && exit 0

@@ -12,7 +12,7 @@ WT_SHARED=${WT_SHARED:-$ROOT/../shared}
 PYTHON=${WT_VENV:-$BUILD/venv}/bin/python
 export ROOT BUILD BIN UNIT UTIL WT_SHARED PYTHON
 export OMP_WAIT_POLICY=passive                   # tests share the cores with each other
-export TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp ${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp ignore_noninstrumented_modules=1 ${TSAN_OPTIONS:-}"
 mode=${1:-all}
 log=$BUILD/test-log
 rm -rf "$log" && mkdir -p "$log"
