@@ -45,14 +45,7 @@ uint64_t word_hash(const char *bytes, size_t n) {
 
 /* ---- characters: the plain way, also for runs with bytes from 0x80 on ---- */
 
-typedef struct {
-    char bytes[512];            /* the word so far, lower-cased */
-    size_t n;
-    uint64_t long_state;        /* of what did not fit */
-    u64_list *out;
-} word_buf;
-
-static void word_end(word_buf *w) {
+void word_end(word_buf *w) {
     if (w->n == 0 && w->long_state == 0) return;
     uint64_t hash = word_hash(w->bytes, w->n);
     list_add(w->out, w->long_state ? wt_mix64(hash ^ w->long_state) : hash);
@@ -69,7 +62,7 @@ static void word_add(word_buf *w, const char *bytes, size_t n) {
     w->n += n;
 }
 
-static void word_add_lower(word_buf *w, uint32_t cp) {
+void word_add_lower(word_buf *w, uint32_t cp) {
     char utf8[4];
     word_add(w, utf8, (size_t)wt_utf8_encode(wt_uc_lower(cp), utf8));
 }

@@ -14,6 +14,16 @@ void runs_find_avx2(const char *text, size_t n_blocks, int run, uint64_t *masks)
 void runs_find_avx512(const char *text, size_t n_blocks, int run, uint64_t *masks);
 uint64_t run_mask_plain(const char *block, int run);
 
+/* A word that is put together character by character. */
+typedef struct {
+    char bytes[512];            /* the word so far, lower-cased */
+    size_t n;
+    uint64_t long_state;        /* of what did not fit */
+    u64_list *out;
+} word_buf;
+void word_end(word_buf *w);                           /* hashes it, if it is one, and begins anew */
+void word_add_lower(word_buf *w, uint32_t cp);
+
 void words_chars(words_rule rule, wt_str text, u64_list *out);
 void words_uax29(wt_str text, u64_list *out);
 
