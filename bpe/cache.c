@@ -80,13 +80,14 @@ void bpe_cache_free(bpe_cache *c) {
     free(c->ids);
 }
 
-/* Twice the slots; or, where there may be no more, the seed again. */
+/* Four times the slots (fresh pages cost more than empty slots do); or, where there may be no more,
+ * the seed again. */
 static void make_room(bpe_cache *c) {
     bpe_cache_slot *old = c->slot, *fresh = NULL;
-    int bits = c->bits;
-    bool grow = bits < c->bits_max;
+    int bits = c->bits, more = c->bits_max - bits < 2 ? c->bits_max - bits : 2;
+    bool grow = more > 0;
     if (grow)
-        fresh = wt_big_alloc(slot_bytes(bits + 1), "a table of words", NULL);
+        fresh = wt_big_alloc(slot_bytes(bits + more), "a table of words", NULL);
     if (!fresh && bits > c->model->seed_bits)
         fresh = wt_big_alloc(slot_bytes(c->model->seed_bits), "a table of words", NULL), grow = false;
     if (fresh)
@@ -94,7 +95,7 @@ static void make_room(bpe_cache *c) {
     if (!grow || !fresh) {
         start_over(c);
     } else {
-        c->bits++;
+        c->bits += more;
         for (size_t i = 0; i < (size_t)1 << bits; i++)
             if (old[i].key.hi)
                 *find(c->slot, c->bits, old[i].key) = old[i];
