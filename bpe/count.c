@@ -10,6 +10,7 @@
  * The sums do not depend on who counted what, so neither do the merges. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -612,26 +613,52 @@ static int sum_over_ranks(bpe_counter *c, wt_err *err) {
     return result;
 }
 
+typedef struct {
+    bpe_counter *counter;
+    bpe_words words[RANGES];
+    wt_err errors[RANGES];
+    _Atomic int next;               /* range that no thread has taken yet */
+    _Atomic bool failed;
+} gathering;
+
+static void *gather_some(void *argument) {
+    gathering *g = argument;
+    for (int r; (r = g->next++) < RANGES && !g->failed;)
+        if (gather_range(g->counter, (unsigned)r, &g->words[r], &g->errors[r]))
+            g->failed = true;
+    return NULL;
+}
+
+static bool gather_all(gathering *g, int threads) {
+    pthread_t *thread = wt_xcalloc((size_t)threads, sizeof *thread);
+    int n = 0;
+    while (n < threads - 1 && pthread_create(&thread[n], NULL, gather_some, g) == 0)
+        n++;
+    gather_some(g);
+    while (n)
+        pthread_join(thread[--n], NULL);
+    free(thread);
+    return g->failed;
+}
+
 int bpe_counter_finish(bpe_counter *c, wt_err *err) {
-    bpe_words range[RANGES] = {{0}};
-    wt_err errors[RANGES] = {{0}};
-    int failed = 0;
-#pragma omp parallel for num_threads(c->threads) schedule(dynamic, 1)
-    for (int r = 0; r < RANGES; r++)
-        if (gather_range(c, (unsigned)r, &range[r], &errors[r]))
-            failed = 1;
+    gathering *g = wt_xcalloc(1, sizeof *g);
+    g->counter = c;
+    bool failed = gather_all(g, c->threads);
+    bpe_words *range = g->words;
     for (int i = 0; i < c->threads; i++) {
         c->spilled += c->workers[i]->file_bytes;
         worker_free(c->workers[i]);
         c->workers[i] = NULL;
     }
     for (int r = 0; r < RANGES; r++) {
-        if (failed && errors[r].code != WT_OK && err && err->code == WT_OK)
-            *err = errors[r];
+        if (failed && g->errors[r].code != WT_OK && err && err->code == WT_OK)
+            *err = g->errors[r];
         for (size_t i = 0; i < range[r].n && !failed; i++)
             bpe_words_add(&c->words, bpe_words_text(&range[r], i), range[r].count[i]);
         bpe_words_free(&range[r]);
     }
+    free(g);
     if (wt_cluster_size() == 1)
         return failed ? -1 : 0;
     if (wt_cluster_any(failed))
