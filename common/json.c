@@ -369,9 +369,37 @@ static const char *unescape_one(const char *p, const char *end, uint32_t *cp) {
     return p;
 }
 
+/* raw is UTF-8, so the result is no longer than raw: escapes of 2, 6 or 12 bytes become 1 to 4; only a broken
+ * escape of one byte (the backslash) becomes three, and then the other way is taken. */
+static bool unescape_in_place(wt_str raw, char *out, size_t *n) {
+    const char *p = raw.ptr, *end = p + raw.len;
+    char *to = out;
+    for (;;) {
+        const char *stop = memchr(p, '\\', (size_t)(end - p));
+        size_t run = (size_t)((stop ? stop : end) - p);
+        memcpy(to, p, run);
+        to += run;
+        if (!stop) break;
+        uint32_t cp;
+        p = unescape_one(stop, end, &cp);
+        if (p - stop < 2) return false;
+        if (cp < 0x80) *to++ = (char)cp;
+        else to += wt_utf8_encode(cp, to);
+    }
+    *to = 0;
+    *n = (size_t)(to - out);
+    return true;
+}
+
 wt_str wt_json_unescape(wt_str raw, wt_arena *arena) {
-    bool escaped = memchr(raw.ptr ? raw.ptr : "", '\\', raw.len) != NULL;
-    if (!escaped && wt_utf8_valid(raw)) return raw;
+    if (raw.len == 0) return raw;
+    bool valid = wt_utf8_valid(raw);
+    if (valid && !memchr(raw.ptr, '\\', raw.len)) return raw;
+    if (valid) {
+        size_t n;
+        char *out = wt_arena_alloc(arena, raw.len + 1);
+        if (unescape_in_place(raw, out, &n)) return (wt_str){out, n};
+    }
     wt_buf b = {0};
     const char *p = raw.ptr, *end = p + raw.len;
     wt_buf_reserve(&b, raw.len);
