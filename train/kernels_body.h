@@ -147,7 +147,8 @@ INLINE void transpose_block(const float *in, size_t ld, float *out, size_t strid
     }
 #pragma GCC unroll 8
     for (int p = 0; p < 8; p++) {
-        __m256 x = _mm256_permute2f128_ps(r[p & 3], r[4 + (p & 3)], p < 4 ? 0x20 : 0x31);
+        __m256 low = r[p & 3], high = r[4 + (p & 3)];
+        __m256 x = p < 4 ? _mm256_permute2f128_ps(low, high, 0x20) : _mm256_permute2f128_ps(low, high, 0x31);
         if (rows == 8) v_store(out + (size_t)p * stride, x);
         else v_store_n(out + (size_t)p * stride, x, (size_t)rows);
     }
@@ -169,10 +170,13 @@ static void interleave(const float *in, size_t ld, int rows, int width, int k, f
 }
 
 /* The same from memory that runs along the rows: out[p * width + i] = in[p * ld + i]. */
-static void copy_strip(const float *in, size_t ld, int rows, int width, int k, float *out) {
+INLINE void copy_strip(const float *in, size_t ld, int rows, int width, int k, float *out) {
     if (rows == width) {
-        for (int p = 0; p < k; p++, in += ld, out += width)
-            for (int i = 0; i < width; i++) out[i] = in[i];
+        for (int p = 0; p < k; p++, in += ld, out += width) {
+            int i = 0;
+            for (; i + W <= width; i += W) v_store(out + i, v_load(in + i));
+            if (W > 1 && i < width) v_store_n(out + i, v_load_n(in + i, (size_t)(width - i)), (size_t)(width - i));
+        }
         return;
     }
     for (int p = 0; p < k; p++)
