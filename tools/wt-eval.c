@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/cluster.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/out.h"
@@ -17,7 +18,7 @@ static const wt_opt options[] = {
     {"task", 0, WT_OPT_CHOICE, &task,
      "text|shards|wikitext2|wikitext103|ptb|enwik8|text8|1bw|lambada|cbt|hellaswag|winograd|coqa|cnndm|wmt|nq",
      "what is evaluated", ""},
-    {"data", 0, WT_OPT_STRING, &data, "FILE", "the task's file; shards: a dataset of wt-shard; wmt: FILE.en or FILE.fr", ""},
+    {"data", 0, WT_OPT_STRING, &data, "FILE", "the task's file; text: also a folder of JSONL; shards: a dataset of wt-shard; wmt: FILE.en or FILE.fr", ""},
     {"preset", 0, WT_OPT_CHOICE, &preset, "paper|harness", "prompts, windows and norms of the paper, or of lm-evaluation-harness"},
     {"dump", 0, WT_OPT_STRING, &dump_path, "FILE", "a JSON line for each example: log-probabilities, answers", ""},
     {"json", 0, WT_OPT_FLAG, &json_wanted, NULL, "the result as one JSON object"},
@@ -118,6 +119,8 @@ static int evaluate(const wt_args *args, const eval_model *m, wt_buf *json, wt_e
 static int run(const wt_args *args, wt_err *err) {
     eval_model m = {0};
     wt_buf json = {0};
+    if (wt_cluster_rank() != 0)
+        return 0;               /* under MPI one rank evaluates */
     if (args->n_inputs != 1)
         return wt_fail(err, WT_EARG, "one checkpoint at a time");
     if (!task || !data)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bpe/bpe.h"
+#include "common/cluster.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/json.h"
@@ -109,11 +110,14 @@ static int make_dataset(const wt_args *args, const char *command, const wt_paths
     int state = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
     int failed = state < 0 ? -1 : 0;
     if (state == WT_RUN_FRESH || state == WT_RUN_CONTINUE) {
-        failed = model ? keep_tokenizer(model, args->output, err) : 0;
-        if (!failed)
-            failed = o->encode ? shard_write(args->output, inputs, o, err)
-                               : shard_import(args->output, format, inputs, o, err);
-        failed = failed || wt_run_finish(args->output, true, wt_buf_view(&key), err);
+        if (wt_cluster_rank() == 0) {
+            failed = model ? keep_tokenizer(model, args->output, err) : 0;
+            if (!failed)
+                failed = o->encode ? shard_write(args->output, inputs, o, err)
+                                   : shard_import(args->output, format, inputs, o, err);
+        }
+        if (!wt_cluster_any(failed))
+            failed = wt_run_finish(args->output, true, wt_buf_view(&key), err);
     }
     wt_buf_free(&key);
     return failed ? -1 : 0;
@@ -199,9 +203,12 @@ static int run_export(const wt_args *args, wt_err *err) {
     wt_buf_add_char(&key, '}');
     int state = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
     int failed = state < 0;
-    if (state == WT_RUN_FRESH || state == WT_RUN_CONTINUE)
-        failed = shard_export(args->inputs[0], format, file_tokens, args->output, err) ||
-                 wt_run_finish(args->output, true, wt_buf_view(&key), err);
+    if (state == WT_RUN_FRESH || state == WT_RUN_CONTINUE) {
+        if (wt_cluster_rank() == 0)
+            failed = shard_export(args->inputs[0], format, file_tokens, args->output, err);
+        if (!wt_cluster_any(failed))
+            failed = wt_run_finish(args->output, true, wt_buf_view(&key), err);
+    }
     wt_buf_free(&key);
     return failed ? -1 : 0;
 }
@@ -429,6 +436,11 @@ static int run(const wt_args *args, wt_err *err) {
         int (*run)(const wt_args *args, wt_err *err);
     } table[] = {{"write", run_write}, {"info", run_info}, {"verify", run_verify},
                  {"cat", run_cat}, {"export", run_export}, {"import", run_import}};
+    /* Under MPI rank 0 works with all its threads; the others take part in what is collective. */
+    bool writes = strcmp(args->command, "write") == 0 || strcmp(args->command, "import") == 0 ||
+                  strcmp(args->command, "export") == 0;
+    if (wt_cluster_rank() != 0 && !writes)
+        return 0;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(args->command, table[i].name) == 0)
             return table[i].run(args, err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/doc.h"
+#include "common/fs.h"
 #include "common/tool.h"
 #include "shard/shard.h"
 #include "train/eval_impl.h"
@@ -167,8 +168,8 @@ static int texts_by_page(text_run *r, wt_str text, wt_err *err) {
     return enough(r) ? 0 : text_add(r, (wt_str){text.ptr + begin, text.len - begin}, err);
 }
 
-static int texts_of_documents(text_run *r, wt_err *err) {
-    wt_in *in = wt_in_open(r->o->data, err);
+static int texts_of_jsonl(text_run *r, const char *path, wt_err *err) {
+    wt_in *in = wt_in_open(path, err);
     wt_arena *arena = wt_arena_new(0);
     wt_str line;
     uint64_t too_long = 0;
@@ -181,6 +182,7 @@ static int texts_of_documents(text_run *r, wt_err *err) {
         else if (doc.text.len && text_add(r, doc.text, err))
             more = -1;
     }
+    wt_report_drop("line too long", too_long);
     wt_arena_free(arena);
     wt_in_close(in);
     return more < 0 ? -1 : 0;
@@ -190,7 +192,17 @@ static bool is_jsonl(const char *path) {
     for (const char *const *s = WT_JSONL_SUFFIXES; *s; s++)
         if (wt_str_ends(wt_str_of(path), wt_str_of(*s)))
             return true;
-    return false;
+    return wt_is_dir(path);
+}
+
+/* Documents of one file, or of all in a folder. */
+static int texts_of_documents(text_run *r, wt_err *err) {
+    wt_paths paths = {0};
+    int failed = wt_paths_add(&paths, r->o->data, WT_JSONL_SUFFIXES, err);
+    for (size_t i = 0; i < paths.n && !failed; i++)
+        failed = texts_of_jsonl(r, paths.path[i], err);
+    wt_paths_free(&paths);
+    return failed;
 }
 
 static int texts_of_file(text_run *r, wt_err *err) {

@@ -98,3 +98,5 @@ check_fails 1 "no example in the data" "$E" run --task lambada --data b.txt
 check_fails 1 "shards of another tokenizer" "$E" run --task shards --data shards2
 head -c 3000 run/latest/model.safetensors >cut.safetensors; cp -rL run/latest bad; cp cut.safetensors bad/model.safetensors
 check_fails 1 "a cut checkpoint" "$E" bad --task text --data b.txt
+mkdir folder; head -3 docs.jsonl >folder/a.jsonl; gzip -c docs.jsonl >folder/b.jsonl.gz
+equal "a folder of documents" "$("$E" run --task text --data folder --limit 10 --json -q | sed 's/.*"texts":\([0-9]*\).*/\1/')" 10
