@@ -300,13 +300,6 @@ static int temp_file(const char *dir, wt_err *err) {
     return file;
 }
 
-static void table_empty(table *t) {
-    memset(t->slot, 0, sizeof(short_slot) << t->bits);
-    memset(t->long_words, 0, sizeof(long_slot) << t->long_bits);
-    t->n = t->n_long = 0;
-    wt_buf_clear(&t->bytes);
-}
-
 static int worker_spill(worker *w, const char *temp_dir, wt_err *err) {
     if (w->file < 0 && (w->file = temp_file(temp_dir, err)) < 0)
         return -1;
@@ -322,7 +315,8 @@ static int worker_spill(worker *w, const char *temp_dir, wt_err *err) {
     result = result ? -1 : spill_flush(&s, err);
     w->file_bytes = s.at;
     wt_buf_free(&s.buf);
-    table_empty(&w->words);
+    table_free(&w->words);          /* small again, or what it keeps would leave no room for more words */
+    table_init(&w->words, 0);
     return result;
 }
 

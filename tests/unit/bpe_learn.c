@@ -220,6 +220,29 @@ static void same_for_any_threads_and_memory(void **state) {
         wt_buf_free(&text[i]);
 }
 
+/* Each word goes to disk about once, however long the words are. */
+static void long_words_spill_once(void **state) {
+    enum { WORDS = 300000, BYTES = 40 };
+    wt_err err = {0};
+    wt_buf text = {0};
+    bpe_train_options o = {.vocab_size = 300, .threads = 1, .memory = 16 << 20};
+    bpe_counter *c = bpe_counter_new(&o, &err);
+    for (int i = 0; i < WORDS; i++) {
+        char word[BYTES + 2];
+        uint64_t x = (uint64_t)i * 0x9E3779B97F4A7C15u;
+        for (int k = 0; k < BYTES; k++, x = x * 6364136223846793005u + 1)
+            word[k] = (char)('a' + (x >> 60));
+        word[BYTES] = ' ';
+        wt_buf_add(&text, word, BYTES + 1);
+    }
+    assert_int_equal(bpe_counter_add(c, 0, wt_buf_view(&text), &err), 0);
+    assert_int_equal(bpe_counter_finish(c, &err), 0);
+    assert_true(bpe_counter_words(c) > WORDS * 9 / 10);
+    assert_in_range(bpe_counter_spilled(c), text.len / 4, 2 * text.len);
+    bpe_counter_free(c);
+    wt_buf_free(&text);
+}
+
 typedef struct {
     uint64_t last_count, n;
     char last[64];
@@ -341,6 +364,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges_are_hugging_faces), cmocka_unit_test(equals_a_full_recount),
         cmocka_unit_test(same_for_any_threads_and_memory),
+        cmocka_unit_test(long_words_spill_once),
         cmocka_unit_test(words_come_in_order_and_specials_do_not),
         cmocka_unit_test(counts_are_64_bits_wide), cmocka_unit_test(prefixes_and_extensions_are_the_long_run),
         cmocka_unit_test(one_long_word_is_no_trap), cmocka_unit_test(wrong_options_are_refused),
