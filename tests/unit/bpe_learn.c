@@ -228,12 +228,12 @@ static void long_words_spill_once(void **state) {
     bpe_train_options o = {.vocab_size = 300, .threads = 1, .memory = 16 << 20};
     bpe_counter *c = bpe_counter_new(&o, &err);
     for (int i = 0; i < WORDS; i++) {
-        char word[BYTES + 2];
+        char letters[BYTES + 2];
         uint64_t x = (uint64_t)i * 0x9E3779B97F4A7C15u;
         for (int k = 0; k < BYTES; k++, x = x * 6364136223846793005u + 1)
-            word[k] = (char)('a' + (x >> 60));
-        word[BYTES] = ' ';
-        wt_buf_add(&text, word, BYTES + 1);
+            letters[k] = (char)('a' + (x >> 60));
+        letters[BYTES] = ' ';
+        wt_buf_add(&text, letters, BYTES + 1);
     }
     assert_int_equal(bpe_counter_add(c, 0, wt_buf_view(&text), &err), 0);
     assert_int_equal(bpe_counter_finish(c, &err), 0);
