@@ -8,6 +8,7 @@
 static train_options o;
 static const char *schedule = "cosine", *optimizer = "adamw", *recompute = "auto";
 static int64_t keep = 2, seq_len = 1024;
+static bool gguf;
 
 static const wt_opt options[] = {
     {"model", 0, WT_OPT_STRING, &o.model, "NAME", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, or LAYERSxWIDTHxHEADS"},
@@ -38,6 +39,7 @@ static const wt_opt options[] = {
     {"memory", 0, WT_OPT_BYTES, &o.memory, "BYTES", "fit into this; may use bfloat16 moments and layer-by-layer updates", "what is free, exact modes only"},
     {"plan", 0, WT_OPT_FLAG, &o.plan_only, NULL, "print what the run would take and stop"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "along the way"},
+    {"gguf", 0, WT_OPT_FLAG, &gguf, NULL, "train nothing: write the checkpoint that is given as the GGUF file -o"},
     {"eval-every", 0, WT_OPT_COUNT, &o.eval_every, "N", "steps between validation losses; 0: never"},
     {"eval-tokens", 0, WT_OPT_COUNT, &o.eval_tokens, "N", "tokens of the validation split that are used; 0: all"},
     {"save-every", 0, WT_OPT_COUNT, &o.save_every, "N", "steps between checkpoints; 0: only at the end"},
@@ -57,12 +59,22 @@ static const wt_tool tool = {
         "where a stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
         "Under mpirun the windows of each step are shared by the ranks.",
     .options = options,
-    .example = "wt-train shards/ -o run/ --model 6x384x6 --seq-len 256 --tokens 20M",
+    .example = "wt-train shards/ -o run/ --model 6x384x6 --seq-len 256 --tokens 20M\n"
+               "wt-train --gguf run/ -o model.gguf",
 };
 
+/* A checkpoint as one file for llama.cpp. */
+static int export_gguf(const wt_args *args, wt_err *err) {
+    gpt *model = gpt_load(args->inputs[0], args->threads, err);
+    int result = model ? gpt_export_gguf(model, args->output, gpt_dir_of(model), err) : -1;
+    gpt_free(model);
+    return result;
+}
+
 static int run(const wt_args *args, wt_err *err) {
-    if (args->n_inputs != 1) return wt_fail(err, WT_EARG, "give one folder of shards");
+    if (args->n_inputs != 1) return wt_fail(err, WT_EARG, "give one folder of %s", gguf ? "a checkpoint" : "shards");
     if (!args->output && !o.plan_only) return wt_fail(err, WT_EARG, "-o RUN is missing");
+    if (gguf) return export_gguf(args, err);
     if (seq_len < 0 || seq_len > 1 << 20) return wt_fail(err, WT_EARG, "--seq-len %lld is out of range", (long long)seq_len);
     o.shards = args->inputs[0], o.output = args->output, o.threads = args->threads, o.seed = args->seed, o.force = args->force;
     o.schedule = !strcmp(schedule, "wsd") ? TRAIN_WSD : !strcmp(schedule, "linear") ? TRAIN_LINEAR : TRAIN_COSINE;

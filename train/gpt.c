@@ -149,7 +149,9 @@ gpt *gpt_alloc(const gpt_shape *shape, int threads, wt_err *err) {
 gpt *gpt_new(const gpt_shape *shape, uint64_t seed, int threads, wt_err *err) {
     gpt *m = gpt_alloc(shape, threads, err);
     if (!m) return NULL;
-    for (int i = 0; i < gpt_tensor_count(m); i++) {
+    int n_tensors = gpt_tensor_count(m);    /* each has its own stream of numbers */
+#pragma omp parallel for num_threads(m->threads) schedule(dynamic)
+    for (int i = 0; i < n_tensors; i++) {
         gpt_tensor_info t = gpt_tensor_describe(m, i);
         float *w = m->w + t.offset;
         size_t n = (size_t)t.rows * (size_t)t.cols;

@@ -28,12 +28,14 @@ int plan_choose(train_plan *plan, const gpt_shape *shape, int T, int micro_batch
     static const struct {
         gpt_keep keep;
         bool bf16, fused;
-    } modes[] = {{GPT_KEEP_ALL, false, false}, {GPT_KEEP_INPUTS, false, false}, {GPT_KEEP_ALL, true, false},
+    } modes[] = {{GPT_KEEP_ALL, false, false}, {GPT_KEEP_INPUTS, false, false}, {GPT_KEEP_ALL, false, true},
+                 {GPT_KEEP_INPUTS, false, true}, {GPT_KEEP_ALL, true, false},
                  {GPT_KEEP_INPUTS, true, false}, {GPT_KEEP_ALL, true, true}, {GPT_KEEP_INPUTS, true, true}};
     train_plan smallest = {0};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (recompute >= 0 && (recompute == 1) != (modes[i].keep == GPT_KEEP_INPUTS)) continue;
-        if (modes[i].bf16 && (!inexact || muon)) continue;
+        if ((modes[i].bf16 || modes[i].fused) && !inexact) continue;
+        if (modes[i].bf16 && muon) continue;
         *plan = (train_plan){.keep = modes[i].keep, .bf16 = modes[i].bf16, .fused = modes[i].fused,
                              .micro_batch = modes[i].fused ? windows : micro_batch};
         plan_count(plan, shape, T, muon, threads);

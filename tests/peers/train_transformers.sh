@@ -50,3 +50,31 @@ for name, dtype in ("float32", torch.float32), ("float16", torch.float16), ("bfl
         check(f"a model saved by transformers as {name}{prefix} opens here", got.shape == want.shape and (got - want).abs().max() < 1e-4, line.stderr)
 PY
 "$PYTHON" look.py
+
+# GGUF: the gguf package of llama.cpp reads the file, and its tensors are the checkpoint's.
+"$BIN/wt-train" --gguf run -o model.gguf -q || not_ok "GGUF export"
+cat > gguf_look.py <<'PY'
+import sys
+try:
+    from gguf import GGUFReader
+except ImportError:
+    print("ok - GGUF # SKIP no gguf package"); sys.exit()
+import numpy as np
+from safetensors.numpy import load_file
+r = GGUFReader("model.gguf")
+w = load_file("run/latest/model.safetensors")
+t = {x.name: x.data for x in r.tensors}
+good = len(t) == len(w)
+for l in range(2):
+    for ours, theirs in ("ln_1", "attn_norm"), ("attn.c_attn", "attn_qkv"), ("attn.c_proj", "attn_output"), ("ln_2", "ffn_norm"), ("mlp.c_fc", "ffn_up"), ("mlp.c_proj", "ffn_down"):
+        for kind in "weight", "bias":
+            good &= np.array_equal(w[f"transformer.h.{l}.{ours}.{kind}"].T, t[f"blk.{l}.{theirs}.{kind}"])
+good &= np.array_equal(w["transformer.wte.weight"], t["token_embd.weight"]) and np.array_equal(w["transformer.wpe.weight"], t["position_embd.weight"])
+good &= np.array_equal(w["transformer.ln_f.weight"], t["output_norm.weight"])
+print(("ok" if good else "not ok") + " - GGUF holds the checkpoint's tensors")
+f = r.fields
+ids = [bytes(f["tokenizer.ggml.tokens"].parts[i]).decode() for i in f["tokenizer.ggml.tokens"].data]
+good = f["gpt2.block_count"].parts[-1][0] == 2 and len(ids) == w["transformer.wte.weight"].shape[0] and "<|endoftext|>" in ids
+print(("ok" if good else "not ok") + " - GGUF holds shape and tokenizer")
+PY
+"$PYTHON" gguf_look.py
