@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from rapidfuzz.distance import LCSseq
 
 WORD = re.compile(r'[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]|[^\W\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+')
-P = dict(rounds1=160, leaves1=31, rounds2=60, leaves2=15, rate1=0.1, rate2=0.1)
+P = json.loads(os.environ.get("TRAIN_PARAMS", "{}"))
+P = dict(dict(rounds1=160, leaves1=31, rounds2=60, leaves2=15, rate1=0.1, rate2=0.1), **P)
 
 
 def fold_of(site, n, salt):
@@ -160,7 +161,7 @@ def gbdt(X, y, w, rounds, leaves, rate, seed=1):
     d = lgb.Dataset(X, label=yy, weight=w, free_raw_data=True)
     params = dict(objective='binary', num_leaves=leaves, learning_rate=rate, min_data_in_leaf=40, max_bin=127,
                   feature_fraction=0.5, bagging_fraction=0.8, bagging_freq=1, lambda_l2=2.0, verbosity=-1,
-                  num_threads=2, seed=seed, min_sum_hessian_in_leaf=0.02 * w.sum() / 100, deterministic=True, force_row_wise=True)
+                  num_threads=int(os.environ.get("TRAIN_THREADS", "1")), seed=seed, min_sum_hessian_in_leaf=0.02 * w.sum() / 100, deterministic=True, force_col_wise=True)
     return lgb.train(params, d, num_boost_round=rounds)
 
 
