@@ -419,36 +419,44 @@ int wt_in_line(wt_in *in, size_t max_bytes, wt_str *line, uint64_t *too_long, wt
     }
 }
 
+/* How much of a span to put behind `held` bytes of a block: through the first line's end at or behind `want`,
+ * else all of it. *full tells which. */
+static size_t block_part(const uint8_t *span, size_t n, size_t held, size_t want, bool *full) {
+    size_t from = want > held + 1 ? want - held - 1 : 0;
+    const uint8_t *stop = from < n ? memchr(span + from, '\n', n - from) : NULL;
+    *full = stop != NULL;
+    return stop ? (size_t)(stop + 1 - span) : n;
+}
+
+/* Spans are taken as a whole: only their first line can be too long (it began before), and only the place of
+ * the last line's beginning must be known. */
 int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t *too_long,
                 wt_err *err) {
     wt_buf_clear(block);
     size_t line_start = 0;                   /* in block: where the line begun last begins */
-    bool skipping = false;
+    bool skipping = false, full = false;
     for (;;) {
         int more = span_need(in, err);
         if (more < 0) return -1;
         if (more == 0) break;
-        const uint8_t *p = in->at, *span = p;
-        bool full = false;
-        while (p < in->end && !full) {
-            const uint8_t *stop = memchr(p, '\n', (size_t)(in->end - p));
-            const uint8_t *next = stop ? stop + 1 : in->end;
-            size_t held = block->len - line_start;   /* of this line, from the spans before */
-            if (!skipping && held + (size_t)(next - p) - (stop != NULL) > max_line) {
-                block->len = line_start;
-                skipping = true;
-            }
-            if (!skipping) wt_buf_add(block, p, (size_t)(next - p));
-            if (stop) {
-                if (skipping && too_long) ++*too_long;
-                skipping = false;
-                line_start = block->len;
-                full = block->len >= want && block->len > 0;
-            }
-            p = next;
+        const uint8_t *p = in->at;
+        size_t n = (size_t)(in->end - p);
+        if (n > max_line) n = max_line ? max_line : 1;      /* so that no line lies in the middle of it */
+        const uint8_t *stop = memchr(p, '\n', n);
+        size_t first = stop ? (size_t)(stop + 1 - p) : n;   /* of the span's first line, or all */
+        if (skipping || block->len - line_start + first - (stop != NULL) > max_line) {
+            block->len = line_start;
+            skipping = !stop;
+            if (stop && too_long) ++*too_long;
+            n = first;
+        } else {
+            n = block_part(p, n, block->len, want, &full);
+            wt_buf_add(block, p, n);
+            const uint8_t *last = memrchr(p, '\n', n);
+            if (last) line_start = block->len - (size_t)(p + n - last - 1);
         }
-        in->offset += (size_t)(p - span);
-        in->at = p;
+        in->offset += n;
+        in->at = p + n;
         if (full) return 1;
     }
     if (skipping && too_long) ++*too_long;
