@@ -1,12 +1,12 @@
 #!/bin/sh
 # run.sh - the demo: makes the sample web, serves it on loopback, runs the whole line on it, prints a
 # sample of the trained toy model and where the report is. No network. Run by `make demo`; running
-# it again goes on where it was, or finds nothing to do. DEMO_CONF names another configuration.
+# it again goes on where it was, or finds nothing to do. DEMO names its folder, DEMO_CONF a configuration.
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-DEMO=$BUILD/demo
+DEMO=${DEMO:-$BUILD/demo}
 CONF=${DEMO_CONF:-demo/demo.conf}
 # Waiting threads give way: on a busy machine spinning ones would stop each other.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"

@@ -411,7 +411,7 @@ static void odd_pages(void) {
     put_text("oldtowns.example", "/loop", ".meta", "status: 302 Found\nheader: Location: /loop\n");
     link_to("http://oldtowns.example/loop", "Round and round", 4);
     link_to("http://trailnotes.example/no-such-walk.html", "A page that is gone", 30);
-    put_text("kitchenletters.example", path_of(page_of("kitchenletters.example", 2)), ".meta", "status: 429 Too Many Requests\nheader: Retry-After: 1\ntimes: 1\n");
+    put_text("kitchenletters.example", path_of(page_of("kitchenletters.example", 3)), ".meta", "status: 429 Too Many Requests\nheader: Retry-After: 1\ntimes: 1\n");
     put_text("quietarchive.example", "/robots.txt", "", "# We prefer to be left alone.\nUser-agent: *\nDisallow: /\n");
     put_text("quietarchive.example", "/letters.html", "", "<title>Letters</title><p>Nobody should have fetched this page, because robots.txt forbids it.</p>");
     link_to("http://quietarchive.example/letters.html", "Letters from an archive", 55);
