@@ -155,7 +155,10 @@ static double tail_quick(int n, double p, int c) {
 /* How far a plan is from the ideal step at the threshold: the mean over similarities within 0.25 of
  * it. Below the threshold a document may have met several half-similar ones (pages of one template),
  * whose votes add up: that is counted as well, with CROWD of them, or few rows and many bands would
- * look better than they are. */
+ * look better than they are. Pairs pile up towards similarity 1, so a miss counts more than a false
+ * alarm. The weights were chosen on bench/dedup_quality.py, see docs/experiments/dedup.md. */
+#define CROWD_WEIGHT 0.3
+#define MISS_WEIGHT 2.4
 static double distance_from_step(const sketch_plan *plan, double threshold) {
     enum { POINTS = 20, CROWD = 3 };
     double low = threshold - 0.25 > 0 ? threshold - 0.25 : 0, sum = 0;
@@ -165,9 +168,9 @@ static double distance_from_step(const sketch_plan *plan, double threshold) {
         double miss_one = (1 - hit) * (1 - plan->band_fp_rate);
         double miss_crowd = pow(1 - hit, CROWD) * (1 - plan->band_fp_rate);
         double one = tail_quick(plan->bands, 1 - miss_one, plan->votes);
-        if (J >= threshold) sum += 1 - one;
+        if (J >= threshold) sum += MISS_WEIGHT * (1 - one);
         else if (J > threshold - 0.1) sum += one;
-        else sum += 0.5 * (one + tail_quick(plan->bands, 1 - miss_crowd, plan->votes));
+        else sum += (1 - CROWD_WEIGHT) * one + CROWD_WEIGHT * tail_quick(plan->bands, 1 - miss_crowd, plan->votes);
     }
     return sum / POINTS;
 }

@@ -9,7 +9,7 @@
 
 static dedup_rules rules;
 static struct {
-    bool exact, near, paragraphs, urls, mark, attributes;
+    bool exact, near, paragraphs, urls, mark, attributes, curve;
     int64_t ngram, shingle, paragraph_count, bands, rows, votes;
     uint64_t expect, part_bytes;
     double threshold, overlap, fp_rate, bytes_per_doc;
@@ -32,6 +32,7 @@ static const wt_opt options[] = {
     {"bands", 0, WT_OPT_INT, &opt.bands, "N", "near: bands, with --rows and --votes instead of the solver", "solved"},
     {"rows", 0, WT_OPT_INT, &opt.rows, "N", "near: sketch bins in a band", "solved"},
     {"votes", 0, WT_OPT_INT, &opt.votes, "N", "near: bands that must have been seen", "solved"},
+    {"curve", 0, WT_OPT_FLAG, &opt.curve, NULL, "near: print the chance to be called duplicate by similarity, and end", NULL},
     {"overlap", 0, WT_OPT_FLOAT, &opt.overlap, "F", "ngram: share of n-grams seen from which it drops", NULL},
     {"ngram-unit", 0, WT_OPT_CHOICE, &opt.unit, "document|paragraph|both", "ngram: what is judged and cut", NULL},
     {"paragraph-count", 0, WT_OPT_INT, &opt.paragraph_count, "N", "paragraphs: cut all that N documents or more have (2 passes)", "0: keep the first"},
@@ -126,10 +127,23 @@ static int rules_from_options(const wt_args *args, wt_err *err) {
     return dedup_rules_check(&rules, err);
 }
 
+static int print_curve(const wt_args *args, wt_err *err) {
+    wt_buf text = {0};
+    if (!rules.near) return wt_fail(err, WT_EARG, "--curve is about --near");
+    sketch_print_curve(&rules.plan, rules.threshold, &text);
+    wt_out *out = wt_out_open(args->output, err);
+    int result = out ? wt_out_str(out, wt_buf_view(&text), err) : -1;
+    if (out && result) wt_out_abort(out);
+    else if (out) result = wt_out_commit(out, err);
+    wt_buf_free(&text);
+    return result;
+}
+
 static int run(const wt_args *args, wt_err *err) {
     wt_paths inputs = {0};
     wt_buf key = {0};
     int result = rules_from_options(args, err);
+    if (!result && opt.curve) return print_curve(args, err);
     for (int i = 0; i < args->n_inputs && !result; i++)
         result = wt_paths_add(&inputs, args->inputs[i], WT_JSONL_SUFFIXES, err);
     if (!result && inputs.n == 0) result = wt_fail(err, WT_EARG, "no documents given");

@@ -140,3 +140,4 @@ zstd -q docs.jsonl -o docs.jsonl.zst; head -c 9000 docs.jsonl.zst >cut.jsonl.zst
 check_fails 1 "a cut input" "$D" cut.jsonl.zst -o z
 says 'needs? [0-9]+ bytes .*are free.*they fit' "filters that do not fit are refused with sizes" "$D" docs.jsonl -o z2 --expect 900G
 equal "nothing is under a final name" "$(ls z/*.zst z2/*.zst 2>/dev/null)" ""
+says '0.80 +0\.[4-7]' "the expected curve is printed" "$D" --curve --bytes-per-doc 35
