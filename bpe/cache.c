@@ -169,9 +169,11 @@ const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_
             return ids;
         }
     }
-    if (n > LONG_WORD_MAX) {
+    if (n <= BPE_KEY_MAX || n > LONG_WORD_MAX) {
         uint32_t *ids = ids_room(c, n);
         *n_ids = bpe_merge_piece(c->model, word, n, ids);
+        if (n <= BPE_KEY_MAX && *n_ids <= (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX))
+            remember_short(c, bpe_key_copy(word, n), ids, *n_ids);
         return ids;
     }
     uint64_t hash = wt_hash64(word, n, 0) | 1;
@@ -182,10 +184,6 @@ const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_
     }
     uint32_t *ids = ids_room(c, n);
     *n_ids = bpe_merge_piece(c->model, word, n, ids);
-    if (n <= BPE_KEY_MAX && *n_ids <= (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX)) {
-        remember_short(c, bpe_key_copy(word, n), ids, *n_ids);
-        return ids;
-    }
     size_t held = c->bytes.len + c->n_ids * sizeof *c->ids + 2 * c->n_long * sizeof *s;
     if (held > c->long_bytes_max) {
         size_t at = c->n_ids;

@@ -186,6 +186,7 @@ static int index_tokens(bpe_model *m, wt_err *err) {
 static void shrink_pairs(bpe_model *m) {
     size_t bytes = ((size_t)m->pair_mask + 1) * sizeof *m->small_slot;
     m->small_slot = wt_xmalloc(bytes);
+    m->small_result = wt_xmalloc(((size_t)m->n_merges + 1) * sizeof *m->small_result);
     memset(m->small_slot, 0xFF, bytes);
     for (uint32_t k = 0; k < m->n_merges; k++) {
         uint32_t pair = m->merge[k].left << 16 | m->merge[k].right;
@@ -193,6 +194,7 @@ static void shrink_pairs(bpe_model *m) {
         while (m->small_slot[i].rank != UINT32_MAX)
             i = (i + 1) & m->pair_mask;
         m->small_slot[i].pair = pair, m->small_slot[i].rank = k;
+        m->small_result[k] = (uint16_t)m->merge[k].result;
     }
     free(m->pair_slot);
     m->pair_slot = NULL;
@@ -316,6 +318,7 @@ void bpe_model_free(bpe_model *m) {
     free(m->added.item);
     free(m->pair_slot);
     free(m->small_slot);
+    free(m->small_result);
     free(m->three);
     free(m->token_slot);
     free(m);

@@ -54,6 +54,7 @@ struct bpe_model {
     bool whole_first;               /* a pretoken that is a token is that token, merged or not */
     struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* open addressing */
     struct { uint32_t pair, rank; } *small_slot;    /* instead, where ids fit 16 bits and rank k is merge k */
+    uint16_t *small_result;         /* and what merge k makes, close together */
     uint32_t pair_mask;
     uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
     uint8_t fingerprint[32];
@@ -102,7 +103,7 @@ static inline uint32_t bpe_pair_rank(const bpe_model *m, uint32_t left, uint32_t
 }
 /* What that merge makes; `result` is what bpe_pair_rank left there. */
 static inline uint32_t bpe_pair_result(const bpe_model *m, uint32_t rank, uint32_t result) {
-    return m->small_slot ? m->merge[rank].result : result;
+    return m->small_slot ? m->small_result[rank] : result;
 }
 
 /* Whether a merge may reach over the place between bytes a and b. */
