@@ -155,10 +155,10 @@ loss = [json.loads(l)['loss'] for l in open('run/log.jsonl') if '"loss"' in l]
 print('ok' if len(loss) == 40 and sum(loss[-5:]) < sum(loss[:5]) - 2 else loss)
 PY
 says '.' "sample" "$BIN/wt-sample" run/latest --prompt "The" --max-tokens 20 -q
-if [ -x "$BIN/wt-eval" ]; then
-    zstd -dc corpus/part-*.jsonl.zst | python3 -c 'import json,sys; print(json.loads(next(sys.stdin))["text"])' >text.txt
-    check "eval" "$BIN/wt-eval" run/latest --task ppl --data text.txt --json
-fi
-if [ -x "$BIN/wt-report" ]; then
-    check "report" "$BIN/wt-report" links.jsonl.zst crawl docs corpus tokenizer shards run -o report.html -q
-fi
+zstd -dc corpus/part-*.jsonl.zst | python3 -c 'import json,sys; sys.stdout.write(json.loads(next(sys.stdin))["text"])' >text.txt
+check "eval on a text" "$BIN/wt-eval" run/latest --task text --data text.txt --json -q -o eval.json
+equal "every byte was scored" "$(number eval.json bytes)" "$(wc -c <text.txt)"
+equal "every token was scored" "$(number eval.json scored)" "$("$BIN/wt-bpe" encode -t tokenizer text.txt | wc -w)"
+check "eval on the validation shards" "$BIN/wt-eval" run/latest --task shards --data shards --json -q -o eval2.json
+check "the model is better than chance" python3 -c 'import json; assert json.load(open("eval2.json"))["loss"] < 7.9'
+check "report" "$BIN/wt-report" links.jsonl.zst crawl docs corpus tokenizer shards run -o report.html -q
