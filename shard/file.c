@@ -17,9 +17,9 @@ static int damaged(const char *what, wt_err *err) {
     return wt_fail(err, WT_EDATA, "%s", what);
 }
 
-static int read_at(const shard_file *f, void *bytes, size_t n, uint64_t offset, wt_err *err) {
+static int read_all(int fd, void *bytes, size_t n, uint64_t offset, wt_err *err) {
     for (size_t done = 0; done < n;) {
-        ssize_t r = pread(f->fd, (char *)bytes + done, n - done, (off_t)(offset + done));
+        ssize_t r = pread(fd, (char *)bytes + done, n - done, (off_t)(offset + done));
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
@@ -29,6 +29,17 @@ static int read_at(const shard_file *f, void *bytes, size_t n, uint64_t offset, 
         done += (size_t)r;
     }
     return 0;
+}
+
+static int read_at(const shard_file *f, void *bytes, size_t n, uint64_t offset, wt_err *err) {
+    if (f->fd >= 0)
+        return read_all(f->fd, bytes, n, offset, err);
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return wt_fail_errno(err, "cannot open it again");
+    int failed = read_all(fd, bytes, n, offset, err);
+    close(fd);
+    return failed;
 }
 
 /* Bytes of index and seek table of a shard of n frames. The seek table lists them, the header, the
@@ -130,8 +141,13 @@ int shard_file_open(shard_file *f, const char *path, wt_err *err) {
     return 0;
 }
 
+void shard_file_rest(shard_file *f) {
+    close(f->fd);
+    f->fd = -1;
+}
+
 void shard_file_close(shard_file *f) {
-    if (f->path)
+    if (f->path && f->fd >= 0)
         close(f->fd);
     free(f->path);
     free(f->frame_offset);

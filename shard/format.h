@@ -74,7 +74,7 @@ void shard_digest_tokens(wt_digest *digest, const uint8_t *tokens, size_t n, int
 /* ---- one open shard ---- */
 typedef struct {
     char *path;
-    int fd;
+    int fd;                     /* -1: resting */
     uint64_t bytes;
     shard_header header;
     uint64_t *frame_offset;     /* n_frames + 1: of the stored frames in the file */
@@ -87,6 +87,8 @@ typedef struct {
 /* Reads header, index and seek table and checks them against each other and the file's size. */
 int shard_file_open(shard_file *file, const char *path, wt_err *err);
 void shard_file_close(shard_file *file);
+/* Closes the descriptor; each later read opens the file anew. */
+void shard_file_rest(shard_file *file);
 uint32_t shard_file_frame_tokens(const shard_file *file, uint32_t i_frame);
 /* Reads frame i as stored into `stored` and decodes it into `out` (frame_tokens * token_bytes). */
 int shard_file_frame(const shard_file *file, uint32_t i_frame, ZSTD_DCtx *dctx, wt_buf *stored,

@@ -9,6 +9,7 @@
 #include "shard/format.h"
 
 enum { NO_SLOT = -1 };
+enum { OPEN_FILES = 128 };      /* descriptors kept; the files beyond are opened for each read */
 #define CACHE_BYTES_DEFAULT ((size_t)64 << 20)
 
 typedef enum { SLOT_EMPTY, SLOT_LOADING, SLOT_READY } slot_state;
@@ -84,6 +85,8 @@ static int files_open(shard_set *s, const char *dir, wt_err *err) {
         if (h->first_token != s->first_token[k])
             return wt_fail(err, WT_EDATA, "shard '%s' does not follow the one before it",
                            s->file[k].path);
+        if (k >= OPEN_FILES)
+            shard_file_rest(&s->file[k]);
         s->first_token[k + 1] = s->first_token[k] + h->n_tokens;
         s->first_frame[k + 1] = s->first_frame[k] + h->n_frames;
         s->first_doc[k + 1] = s->first_doc[k] + h->n_docs;

@@ -24,13 +24,25 @@ typedef struct {
     int threads;
 } tokenizing;
 
+/* A long document goes through in parts that encode to the ids of the whole: room for ids is then that of the
+ * ids and a part, not of one id a byte. */
 static int encode(void *ctx, int i_thread, wt_str text, uint32_t **tokens, size_t *n, size_t *cap,
                   wt_err *err) {
+    enum { PART = 1 << 20 };
     tokenizing *t = ctx;
-    WT_GROW(*tokens, *cap, BPE_ROOM(text.len));
-    ptrdiff_t got = bpe_encode(t->encoder[i_thread], text, BPE_SPECIAL_NONE, *tokens, err);
-    *n = got < 0 ? 0 : (size_t)got;
-    return got < 0 ? -1 : 0;
+    *n = 0;
+    while (text.len) {
+        wt_str part = {text.ptr, text.len < PART ? text.len : PART};
+        size_t cut = part.len < text.len ? bpe_cut(t->model, part, BPE_SPECIAL_NONE) : 0;
+        part.len = cut ? cut : text.len;
+        WT_GROW(*tokens, *cap, *n + BPE_ROOM(part.len));
+        ptrdiff_t got = bpe_encode(t->encoder[i_thread], part, BPE_SPECIAL_NONE, *tokens + *n, err);
+        if (got < 0)
+            return -1;
+        *n += (size_t)got;
+        text.ptr += part.len, text.len -= part.len;
+    }
+    return 0;
 }
 
 static int tokenizing_init(tokenizing *t, const char *path, int threads, wt_err *err) {

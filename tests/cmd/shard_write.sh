@@ -63,6 +63,15 @@ equal "--limit" "$($S cat limited -q | wc -l)" 100
 $S write $W -o wide --token-bytes 4 -j 2
 equal "4-byte tokens are the same tokens" "$($S cat wide -q | md5sum)" "$($S cat a -q | md5sum)"
 
+$S write $W -o many --shard-tokens 200 -j 2
+equal "hundreds of shards with 200 descriptors" "$(ulimit -n 200; $S cat many --split train --decode -q | sort | md5sum)" \
+    "$($S cat a --split train --decode -q | sort | md5sum)"
+check "verify them" $S verify many -q
+awk 'BEGIN { printf "{\"id\":\"long\",\"text\":\""; for (i = 0; i < 400000; i++) printf "%s ", i % 7 ? "w" i % 911 : "  \\n.\\n"; print "\"}" }' >long.jsonl
+$S write -t "$T" long.jsonl -o long --val-fraction 0 -q
+equal "a document of many parts is the ids of the whole" "$($S cat long -q | md5sum)" \
+    "$("$BIN/wt-bpe" encode -t "$T" --jsonl long.jsonl -q | md5sum)"
+
 # ---- whose output ----
 check "a finished dataset is left as it is" $S write $W -o a
 check_fails 1 "another run's output is refused" $S write $W -o a --seed 3
