@@ -71,10 +71,10 @@ class S(scrapy.Spider):
     custom_settings = dict(CONCURRENT_REQUESTS=100, CONCURRENT_REQUESTS_PER_DOMAIN=100, LOG_ENABLED=False, ROBOTSTXT_OBEY=True,
                            DOWNLOAD_DELAY=0, TELNETCONSOLE_ENABLED=False, AUTOTHROTTLE_ENABLED=False)
     async def start(self):
-        for line in open("list"):
+        for line in open("short"):
             yield scrapy.Request(line.strip(), callback=self.parse, dont_filter=True)
     def start_requests(self):
-        for line in open("list"):
+        for line in open("short"):
             yield scrapy.Request(line.strip(), callback=self.parse, dont_filter=True)
     def parse(self, response):
         pass
@@ -89,18 +89,18 @@ def tools(tmp, n):
         "h2load c=50": ("fetch", ["h2load", "--h1", "-c50", "-t1", "-n", str(n), "-i", "list"], n),
         "curl -Z": ("fetch", ["curl", "-s", "-Z", "--parallel-max", "50", "-K", "curl.conf"], n),
         "wget2": ("fetch", ["wget2", "-q", "--max-threads=30", "-i", "list", "-O", "/dev/null"], n),
-        "aria2c": ("fetch", ["aria2c", "-q", "-j16", "-d", "aria", "-i", "list", "--allow-overwrite=true", "--auto-file-renaming=false",
-                             "--file-allocation=none"], n),
+        "aria2c": ("fetch", ["aria2c", "-q", "-j16", "-d", "aria", "-i", "short", "--allow-overwrite=true", "--auto-file-renaming=false",
+                             "--file-allocation=none"], n // 5),
         "wt-crawl": ("full", crawl + ["--per-host", "50"], n),
         "wt-crawl no requests": ("full", crawl + ["--per-host", "50", "--no-requests"], n),
         "wget --warc-file": ("full", ["wget", "-q", "-i", "short", "--warc-file=x", "-O", "/dev/null"], n // 5),
-        "scrapy (no WARC)": ("full", [f"{venv}/bin/scrapy", "runspider", "spider.py"], n),
+        "scrapy (no WARC)": ("full", [f"{venv}/bin/scrapy", "runspider", "spider.py"], n // 5),
         "wt-crawl, 10,000 hosts": ("scale", [f"{build}/bin/wt-crawl", "hosts", "-o", "out", "-j", "1", "--delay", "0.5", "--ignore-robots",
                                              "--allow-private", "--max-conns", "10000", "--connect-to", f"::127.0.0.1:{PORT}", "-q"], 20000),
         "wt-crawl, new TLS hosts": ("scale", [f"{build}/bin/wt-crawl", "tls", "-o", "out", "-j", "1", "--delay", "0", "--ignore-robots", "--cacert",
                                               f"{tmp}/trust.pem", "--allow-private", "--max-conns", "50", "--connect-to", f"::127.0.0.1:{TLS}", "-q"], 2000),
         "curl -Z, new TLS hosts": ("scale", ["curl", "-s", "-Z", "--parallel-max", "50", "--cacert", f"{tmp}/trust.pem", "--connect-to",
-                                             f"::127.0.0.1:{TLS}", "-K", "tls.conf"], 500),
+                                             f"::127.0.0.1:{TLS}", "-K", "tls.conf"], 200),
     }
 
 
@@ -115,7 +115,7 @@ def prepare(cwd, n):
     open(f"{cwd}/hosts", "w").writelines(f"http://h{i % 10000}.bench.test/p{i % 200}.html?{i}\n" for i in range(20000))
     tls = [f"https://h{i}.bench.test/p{i % 200}.html" for i in range(2000)]
     open(f"{cwd}/tls", "w").writelines(u + "\n" for u in tls)
-    open(f"{cwd}/tls.conf", "w").writelines(f'url = "{u}"\noutput = /dev/null\n' for u in tls[:500])
+    open(f"{cwd}/tls.conf", "w").writelines(f'url = "{u}"\noutput = /dev/null\n' for u in tls[:200])
     open(f"{cwd}/spider.py", "w").write(SPIDER)
 
 
@@ -133,7 +133,7 @@ def check(name, cwd, pages):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--runs", type=int, default=3)
-    p.add_argument("--pages", type=int, default=10000)
+    p.add_argument("--pages", type=int, default=5000)
     p.add_argument("names", nargs="*")
     o = p.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -155,6 +155,7 @@ def main():
                 cpu, wall, peak, good = measured(command, cwd)
                 good = good and check(name, cwd, pages)
                 results.setdefault(name, []).append((cpu, wall, peak, good, group, pages))
+                print(f"{name}: {cpu:.2f} s CPU, {wall:.2f} s", file=sys.stderr)
     finally:
         nginx.terminate()
         nginx.wait()

@@ -650,11 +650,12 @@ static int crawl_loop(crawler *c, wt_err *err) {
         if (go_on <= 0)
             return go_on;
         double now = wt_now();
-        while (c->n_active < c->options.max_conns && frontier_take(c->frontier, now, &host, &item))
+        bool room = work_bytes(c->workers) < BODIES_BYTES;
+        while (room && c->n_active < c->options.max_conns && frontier_take(c->frontier, now, &host, &item))
             if (dispatch(c, host, item, err))
                 return -1;
         double wait = SAVE_EVERY_S;
-        if (c->n_active < c->options.max_conns) {
+        if (room && c->n_active < c->options.max_conns) {
             double next = frontier_next_time(c->frontier, now) - now;
             wait = next < wait ? (next > 0.0005 ? next : 0.0005) : wait;
         }

@@ -20,6 +20,7 @@
 #define FRONT_BIT 0x80000000u           /* a frontier item that is a task, not an id */
 #define SAVE_EVERY_S 1.0
 #define SAVE_BYTES ((uint64_t)32 << 20)
+#define BODIES_BYTES ((uint64_t)256 << 20)      /* while more is coming in, nothing new is begun */
 #define STOP_GRACE_S 3.0                /* for transfers that run when a signal comes */
 #define DNS_KEEP_S 600.0
 #define ROBOTS_KEEP_S 86400             /* RFC 9309, 2.4 */

@@ -61,6 +61,7 @@ struct fetcher {
     lane *lane;
     int n_lanes;
     struct curl_slist *headers;
+    _Atomic uint64_t body_bytes;
     fetch *running;             /* doubly linked */
     int n_running;
     fetch *done;
@@ -169,6 +170,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user) {
             wt_buf_reserve(&job->body, (size_t)length);
     }
     wt_buf_add(&job->body, bytes, n_bytes < room ? n_bytes : room);
+    s->fetcher->body_bytes += n_bytes < room ? n_bytes : room;
     if (n_bytes > room) {
         job->cut = FETCH_CUT_LENGTH;
         return 0;
@@ -503,6 +505,7 @@ static void judge(slot *s, fetch *job, CURLcode code) {
 }
 
 static void slot_release(slot *s) {
+    s->fetcher->body_bytes -= s->job->body.len;
     s->job = NULL;
     s->next = s->lane->free_slots;
     s->lane->free_slots = s;
@@ -596,6 +599,7 @@ void fetcher_wake(fetcher *f) {
         return;                                        /* the counter is full: it wakes anyway */
 }
 
+uint64_t fetcher_bytes(const fetcher *f) { return f->body_bytes; }
 int fetcher_running(const fetcher *f) { return f->n_running; }
 
 void fetch_reset(fetch *job) {

@@ -98,6 +98,7 @@ fetch *fetcher_wait(fetcher *f, double timeout_s);
 fetch *fetcher_abandon(fetcher *f);                   /* all that run come back as FETCH_STOPPED */
 void fetcher_wake(fetcher *f);                        /* from any thread */
 int fetcher_running(const fetcher *f);
+uint64_t fetcher_bytes(const fetcher *f);             /* of bodies that are coming in; from any thread */
 void fetch_reset(fetch *job);                         /* frees the answer */
 
 #endif

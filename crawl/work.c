@@ -81,6 +81,13 @@ void work_submit(work_pool *p, uint32_t host, exchange *e) {
         fetcher_wake(w->fetcher);
 }
 
+uint64_t work_bytes(const work_pool *p) {
+    uint64_t sum = 0;
+    for (int i = 0; i < p->n; i++)
+        sum += fetcher_bytes(p->worker[i].fetcher);
+    return sum;
+}
+
 void work_abandon(work_pool *p) {
     for (int i = 0; i < p->n; i++) {
         pthread_mutex_lock(&p->worker[i].lock);

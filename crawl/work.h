@@ -23,6 +23,7 @@ typedef struct work_pool work_pool;
 work_pool *work_pool_new(int threads, const fetch_options *options, int level, bool keep_requests,
                          work_done_fn done, void *ctx, wt_err *err);
 void work_submit(work_pool *p, uint32_t host, exchange *e);
+uint64_t work_bytes(const work_pool *p);  /* of bodies that are coming in */
 void work_abandon(work_pool *p);          /* all that run come back as FETCH_STOPPED */
 void work_pool_free(work_pool *p);        /* after all have come back */
 
