@@ -46,7 +46,7 @@ def code(out):
                         data.decode()
                     except UnicodeDecodeError:
                         continue
-                    out.write(data)
+                    out.write(data.replace(b"<|endoftext|>", b""))
 
 
 def pages(out):
