@@ -23,6 +23,7 @@
 #define DICTIONARY_MAX ((uint32_t)16 << 20)
 #define HTTP_WINDOW_LOG_MAX 23       /* 8 MiB, RFC 9659 */
 #define HTTP_CODINGS_MAX 5
+#define RESYNCS_MAX 1000
 
 typedef enum { KIND_UNKNOWN, KIND_PLAIN, KIND_ZSTD, KIND_GZIP, KIND_XZ, KIND_BZIP2 } kind;
 
@@ -49,7 +50,8 @@ struct wt_in {
     const uint8_t *at, *end;         /* decoded bytes not yet handed out */
     uint64_t offset;
     wt_buf line;                     /* a line that does not lie in one span */
-    bool failed;
+    bool failed, told;               /* told: the caller knows of the failure */
+    int n_resyncs;
     wt_err err;
 };
 
@@ -360,8 +362,40 @@ static int span_need(wt_in *in, wt_err *err) {
         if (got >= 0) return got;
         in->failed = true;
     }
+    in->told = true;
     if (err) *err = in->err;
     return -1;
+}
+
+/* Back to one byte behind the damaged member's beginning: its decoder may have run into the next ones. */
+static void raw_rewind(wt_in *in) {
+    uint64_t want = in->member_at + 1;
+    if (want >= in->raw_base && want <= in->raw_base + in->raw_len) {
+        in->raw_at = (size_t)(want - in->raw_base);
+    } else if (in->fd >= 0 && lseek(in->fd, (off_t)want, SEEK_SET) >= 0) {
+        in->raw_base = want;
+        in->raw_at = in->raw_len = 0;
+        in->raw_end = false;
+    }                                        /* a pipe: from where it is */
+}
+
+bool wt_in_resync(wt_in *in) {
+    if (!in->told) return true;
+    in->failed = in->told = false;
+    in->at = in->end = NULL;
+    in->done = true;
+    bool packed = in->kind == KIND_GZIP || in->kind == KIND_ZSTD;
+    if (!packed || ++in->n_resyncs > RESYNCS_MAX) return false;
+    raw_rewind(in);
+    for (; raw_need(in, 10, NULL) == 0 && raw_left(in) >= 10; in->raw_at++) {
+        const uint8_t *b = in->raw + in->raw_at;
+        if (kind_of(b, 10) != in->kind || (in->kind == KIND_GZIP && (b[3] & 0xe0))) continue;
+        if (in->kind == KIND_GZIP) inflateReset(&in->gzip);
+        else ZSTD_DCtx_reset(in->zstd, ZSTD_reset_session_only);
+        in->done = in->in_member = false;
+        return true;
+    }
+    return false;
 }
 
 /* ---- reading ---- */

@@ -34,6 +34,11 @@ uint64_t wt_in_raw_bytes(const wt_in *in);            /* the file's size; 0 wher
 /* Offset in the file of the gzip member or zstd frame that the next byte handed out belongs to. */
 uint64_t wt_in_member_offset(const wt_in *in);
 
+/* Behind a failure: goes to the next place in the file that looks like the beginning of a gzip member or zstd
+ * frame, so that a damaged one costs itself alone. True where reading can go on (also where nothing had
+ * failed); else the input is at its end. A thousand times at most. */
+bool wt_in_resync(wt_in *in);
+
 /* Decodes a whole HTTP body ("gzip", "deflate", "br", "zstd", "identity", or a list "a, b") into
  * out. At most max_bytes come out (WT_ELIMIT; out then holds what came before). */
 int wt_decode_body(wt_str body, wt_str content_encoding, size_t max_bytes, wt_buf *out,

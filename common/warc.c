@@ -1,8 +1,8 @@
 /* warc.c - WARC records (ISO 28500:2017) and the HTTP messages in them. Real archives hold lines
  * that end in LF alone, folded fields, target URIs in angle brackets (wget), versions 0.17 to 1.1
  * and bodies whose chunked coding was undone but is still announced; all of that is read. What is
- * written is by the book: one gzip member or zstd frame a record. A record that is no record is told
- * once; the next call looks for the next line that starts one. */
+ * written is by the book: one gzip member or zstd frame a record. A damaged record is told once; the next
+ * call looks for the next member or line that starts one, so that it costs itself alone. */
 #include "common/warc.h"
 
 #include <libdeflate.h>
@@ -147,6 +147,7 @@ static int read_block(wt_warc_reader *r, uint64_t offset, uint64_t length, wt_er
 int wt_warc_next(wt_warc_reader *r, wt_warc_record *record, wt_err *err) {
     uint64_t offset = 0;
     memset(record, 0, sizeof *record);
+    if (!wt_in_resync(r->in)) return 0;          /* behind a damaged member the next one may be sound */
     int more = find_version(r, &offset, err);
     if (more <= 0) return more;
     if (read_header(r, offset, err)) return -1;

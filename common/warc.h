@@ -21,8 +21,8 @@ typedef struct {
 typedef struct wt_warc_reader wt_warc_reader;
 wt_warc_reader *wt_warc_reader_new(wt_in *in, size_t max_block);  /* in stays the caller's */
 void wt_warc_reader_free(wt_warc_reader *reader);
-/* The next record, borrowed until the next call. 1, 0 at the end, -1 (WT_EDATA: not a WARC, or cut
- * in the middle; names offset). */
+/* The next record, borrowed until the next call. 1, 0 at the end, -1 (WT_EDATA: not a WARC, cut in the
+ * middle or damaged; names the offset). After -1 the next call goes on with the next sound record. */
 int wt_warc_next(wt_warc_reader *reader, wt_warc_record *record, wt_err *err);
 wt_str wt_warc_field(const wt_warc_record *record, const char *name);   /* empty where absent */
 

@@ -180,7 +180,13 @@ static int open_next(run *r, page_item *it, wt_err *err) {
 static int next_record(run *r, page_item *it, wt_err *err) {
     wt_warc_record rec;
     int got;
-    while ((got = wt_warc_next(r->warc, &rec, err)) == 1) {
+    while ((got = wt_warc_next(r->warc, &rec, err)) != 0) {
+        if (got < 0) {                       /* a damaged record costs itself; the reader finds the next one */
+            wt_warn("%s: %s", wt_in_name(r->in), err->text);
+            count_drop(r, "damaged WARC record", NULL);
+            *err = (wt_err){0};
+            continue;
+        }
         r->n_records++;
         bool response = wt_str_eq_nocase(rec.type, WT_STR("response"));
         bool resource = wt_str_eq_nocase(rec.type, WT_STR("resource"));
@@ -194,12 +200,6 @@ static int next_record(run *r, page_item *it, wt_err *err) {
         set(&it->type, resource ? rec.content_type : WT_STR(""));
         set(&it->body, rec.block);
         return 1;
-    }
-    if (got < 0) {
-        /* A WARC that is cut or damaged gives what came before the damage. */
-        wt_warn("%s: %s", wt_in_name(r->in), err->text);
-        count_drop(r, "damaged WARC", NULL);
-        *err = (wt_err){0};
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/fs.h"
 #include "common/rng.h"
 #include "common/warc.h"
 
@@ -99,6 +100,48 @@ static void a_cut_file_gives_its_whole_records_and_an_error(void **state) {
     }
 }
 
+static void a_damaged_member_costs_itself_alone(void **state) {
+    enum { N = 30 };
+    for (wt_warc_coding coding = WT_WARC_GZIP; coding <= WT_WARC_ZSTD; coding++)
+        for (int victim = 0; victim < N; victim += 7)
+            for (int from_file = 0; from_file < 2; from_file++) {
+                wt_buf file = {0}, block = {0};
+                size_t starts[N + 1];
+                wt_rng rng;
+                wt_rng_init(&rng, 9, (uint64_t)victim);
+                for (int i = 0; i < N; i++) {
+                    wt_buf_clear(&block);
+                    for (size_t k = wt_rng_below(&rng, 60000) + 200; k > 0; k--) wt_buf_add_char(&block, (char)wt_rng_below(&rng, 200));
+                    starts[i] = file.len;
+                    encode(&file, i, wt_buf_view(&block), coding);
+                }
+                starts[N] = file.len;
+                size_t middle = (starts[victim] + starts[victim + 1]) / 2;
+                for (int k = 0; k < 8; k++) file.ptr[middle + (size_t)k] ^= 0x5a;
+                wt_in *in;
+                if (from_file) {
+                    assert_int_equal(wt_write_file("damaged.warc", wt_buf_view(&file), NULL), 0);
+                    in = wt_in_open("damaged.warc", NULL);
+                } else {
+                    in = wt_in_memory(wt_buf_view(&file), "w");
+                }
+                wt_warc_reader *reader = wt_warc_reader_new(in, 1 << 20);
+                wt_warc_record r;
+                wt_err err = {0};
+                int n = 0, bad = 0, got;
+                while ((got = wt_warc_next(reader, &r, &err)) != 0 && n + bad < 200) {
+                    n += got == 1 && r.offset != starts[victim];
+                    bad += got == -1;
+                    if (got == -1) assert_int_equal(err.code, WT_EDATA);
+                }
+                assert_int_equal(n, N - 1);
+                assert_true(bad >= 1 && bad <= 3);
+                wt_warc_reader_free(reader);
+                wt_in_close(in);
+                wt_buf_free(&file), wt_buf_free(&block);
+            }
+}
+
 static void what_is_no_record_is_told_once(void **state) {
     wt_str file = WT_STR("WARC/1.0\nWARC-Type: warcinfo\nContent-Length: 2\n\nab\n\n"
                          "garbage\nmore garbage\n"
@@ -172,6 +215,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_read_back_in_every_coding),
         cmocka_unit_test(a_cut_file_gives_its_whole_records_and_an_error),
+        cmocka_unit_test(a_damaged_member_costs_itself_alone),
         cmocka_unit_test(what_is_no_record_is_told_once),
         cmocka_unit_test(http_messages),
         cmocka_unit_test(identifiers_have_the_form_of_version_4),
