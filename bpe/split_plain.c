@@ -17,9 +17,18 @@ typedef struct {
     size_t n;
 } source;
 
+/* Of the first 128; the rest are WT_UC_OTHER, which is 0. */
+static const uint8_t ascii_class[128] = {
+    ['\t' ... '\r'] = WT_UC_SPACE, [' '] = WT_UC_SPACE, ['0' ... '9'] = WT_UC_NUMBER,
+    ['A' ... 'Z'] = WT_UC_LU, ['a' ... 'z'] = WT_UC_LL};
+
 /* Class of the character at i < n, its length in *length. */
-static wt_uc_class class_at(const source *s, size_t i, int *length) {
+static inline wt_uc_class class_at(const source *s, size_t i, int *length) {
     uint32_t cp;
+    if (s->text[i] < 128) {
+        *length = 1;
+        return (wt_uc_class)ascii_class[s->text[i]];
+    }
     *length = wt_utf8_decode((const char *)s->text + i, (const char *)s->text + s->n, &cp);
     if (*length == 0) {
         *length = 1;
@@ -35,13 +44,13 @@ enum { L = 1 << WT_UC_LU | 1 << WT_UC_LL | 1 << WT_UC_LT | 1 << WT_UC_LM | 1 << 
        U = 1 << WT_UC_LU | 1 << WT_UC_LT | 1 << WT_UC_LM | 1 << WT_UC_LO | 1 << WT_UC_MARK,
        W = 1 << WT_UC_LL | 1 << WT_UC_LM | 1 << WT_UC_LO | 1 << WT_UC_MARK };
 
-static bool is_in(const source *s, size_t i, int set) {
+static inline bool is_in(const source *s, size_t i, int set) {
     int length;
     return i < s->n && set >> class_at(s, i, &length) & 1;
 }
 
 /* End of the run of characters in `set` from i on, at most max of them. */
-static size_t run_end(const source *s, size_t i, int set, size_t max) {
+static inline size_t run_end(const source *s, size_t i, int set, size_t max) {
     int length;
     for (; i < s->n && max && set >> class_at(s, i, &length) & 1; i += (size_t)length, max--)
         ;
