@@ -265,15 +265,20 @@ static size_t count_sentences(wt_str s) {
 
 static const char *c4(wt_str *text, wt_buf *out, bool need_end) {
     slices lines = {0}, words = {0};
+    wt_buf line = {0};
     wt_buf_clear(out);
     if (has_nocase(*text, "lorem ipsum")) return "c4: lorem ipsum";
     if (memchr(text->ptr, '{', text->len)) return "c4: curly bracket";
     split_lines(*text, 1, &lines);
     for (size_t i = 0; i < lines.n; i++) {
-        if (!c4_keeps_line(lines.item[i], need_end, &words)) continue;
+        wt_buf_clear(&line);
+        add_without_citations(&line, lines.item[i]);
+        wt_str rest = wt_str_trim(wt_buf_view(&line));
+        if (!rest.len || !c4_keeps_line(rest, need_end, &words)) continue;
         if (out->len) wt_buf_add_char(out, '\n');
-        add_without_citations(out, lines.item[i]);
+        wt_buf_add_str(out, rest);
     }
+    wt_buf_free(&line);
     free(lines.item);
     free(words.item);
     if (count_sentences(wt_buf_view(out)) < 5) return "c4: under 5 sentences";

@@ -1,6 +1,8 @@
 /* model.c - see model.h. */
 #include "extract/model.h"
 
+#include <math.h>
+
 #define MODEL_MAGIC 0x776d3031u
 
 extern const uint32_t model_data[];
@@ -66,20 +68,32 @@ __attribute__((constructor)) static void builtin_open(void) {
 }
 const content_model *model_builtin(void) { return &builtin; }
 
+static float tree_value(const uint32_t *x, const float *row) {
+    for (;;) {
+        uint32_t head = x[0];
+        if (head >= 0xffff0000u) return float_of(x[1]);
+        x += 2 * (size_t)((head & 0xffff) + (row[head >> 16] > float_of(x[1])));
+    }
+}
+
 void model_score(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out) {
-    for (size_t i = 0; i < n; i++) out[i] = m->base;
-    for (uint32_t k = 0; k < m->n_trees; k++) {
-        const uint32_t *root = m->node + 2 * (size_t)m->root[k];
-        for (size_t i = 0; i < n; i++) {
-            const float *row = rows + i * n_features;
-            const uint32_t *x = root;
-            for (;;) {
-                uint32_t head = x[0];
-                if (head >= 0xffff0000u) break;
-                size_t step = (head & 0xffff) + (row[head >> 16] > float_of(x[1]));
-                x += 2 * step;
-            }
-            out[i] += float_of(x[1]);
+    enum { BATCH = 256 };
+    for (size_t start = 0; start < n; start += BATCH) {
+        uint32_t active[BATCH];
+        size_t n_active = n - start < BATCH ? n - start : BATCH;
+        for (size_t i = 0; i < n_active; i++) {
+            active[i] = (uint32_t)i;
+            out[start + i] = m->base;
+        }
+        for (uint32_t k = 0; k < m->n_trees; k++) {
+            const uint32_t *root = m->node + 2 * (size_t)m->root[k];
+            for (size_t i = 0; i < n_active; i++)
+                out[start + active[i]] += tree_value(root, rows + (start + active[i]) * n_features);
+            if ((k + 1) % MODEL_CHECK_TREES) continue;
+            size_t left = 0;
+            for (size_t i = 0; i < n_active; i++)
+                if (fabsf(out[start + active[i]]) < MODEL_SURE) active[left++] = active[i];
+            n_active = left;
         }
     }
 }

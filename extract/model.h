@@ -56,6 +56,11 @@ static inline float model_weight(const model_weights *w, uint32_t hash) {
     }
 }
 
+/* A row whose sum is beyond this after a round of trees is sure, and sees no more of them: 0.95 or 0.05.
+ * Four of five blocks are plain boilerplate or plain text and stop early. */
+#define MODEL_SURE 3.0f
+#define MODEL_CHECK_TREES 20
+
 /* The trees' sum for each of n rows of features: the log-odds that a block is kept. */
 void model_score(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out);
 

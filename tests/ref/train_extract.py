@@ -20,7 +20,7 @@ from rapidfuzz.distance import LCSseq
 
 WORD = re.compile(r'[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]|[^\W\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+')
 P = json.loads(os.environ.get("TRAIN_PARAMS", "{}"))
-P = dict(dict(rounds1=160, leaves1=31, rounds2=60, leaves2=15, rate1=0.1, rate2=0.1), **P)
+P = dict(dict(rounds1=260, leaves1=31, rounds2=100, leaves2=15, rate1=0.07, rate2=0.07), **P)
 
 
 def fold_of(site, n, salt):

@@ -1,0 +1,80 @@
+#!/bin/sh
+# wt-extract from the command line: pages, folders, WARCs good and damaged, resume, threads, filters.
+. "$ROOT/tests/lib.sh"
+cd "$TMP" || exit 1
+X=$BIN/wt-extract
+
+page() { # title words...
+    printf '<!DOCTYPE html><html lang="en"><head><title>%s</title></head><body><nav><a href="/">Home</a> <a href="/x">Index of all pages</a></nav><article><h1>%s</h1>' "$1" "$1"
+    for i in 1 2 3 4 5 6; do
+        printf '<p>This is paragraph %s of the page about %s, and it says with some care what there is to say about that, so that a reader who has the time will know it.</p>' $i "$1"
+    done
+    printf '</article><footer>All rights reserved. <a href="/imprint">Imprint</a></footer></body></html>'
+}
+
+page Rivers > rivers.html
+check "a page from standard input" sh -c "'$X' -q --format txt --filter none --lang any < rivers.html > rivers.txt"
+check "its text is there" grep -q "paragraph 6 of the page about Rivers" rivers.txt
+check "its footer is not" sh -c "! grep -q Imprint rivers.txt"
+check "markdown has a heading" sh -c "'$X' -q --format md --filter none --lang any rivers.html | grep -q '^# Rivers'"
+check "tei is XML" sh -c "'$X' -q --format tei --filter none --lang any rivers.html | grep -q '<TEI xmlns'"
+check "explain writes a page" sh -c "'$X' explain rivers.html | grep -q 'class=\"b k\"'"
+
+mkdir pages
+for w in Rivers Lakes Seas Ponds Creeks; do page $w > pages/$w.html; done
+printf '<p>kurz' > pages/short.html
+printf 'GIF89a\000\001' > pages/image.html
+check "a folder, one thread" "$X" -q -j 1 pages -o one
+check "the same with three threads" "$X" -q -j 3 pages -o three
+zstd -qdc one/00000.jsonl.zst > a.jsonl; zstd -qdc three/00000.jsonl.zst > b.jsonl
+same "same bytes for any number of threads" a.jsonl b.jsonl
+equal "five documents" "$(wc -l < a.jsonl | tr -d ' ')" 5
+says "complete already" "a second run has nothing to do" "$X" pages -o one
+check_fails 1 "another run's output is refused" "$X" --filter none pages -o one
+check "--force takes it" "$X" -q --force --filter none --lang any pages -o one
+check "a report of what was dropped" "$X" -q pages -o rep --filter-report rules.json
+check "its rule is named" grep -q '"rule":"not a web page"' rules.json
+
+# a WARC by hand: two pages, a 404, an image, a page in gzip
+record() { # uri file-with-http-message
+    printf 'WARC/1.1\r\nWARC-Type: response\r\nWARC-Target-URI: %s\r\nWARC-Date: 2024-05-06T07:08:09Z\r\nWARC-Record-ID: <urn:uuid:00000000-0000-4000-8000-000000000000>\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %s\r\n\r\n' "$1" "$(wc -c < "$2" | tr -d ' ')"
+    cat "$2"; printf '\r\n\r\n'
+}
+http() { printf 'HTTP/1.1 %s\r\nContent-Type: %s\r\n%s\r\n' "$1" "$2" "$3"; }
+{ http "200 OK" "text/html; charset=utf-8" ""; cat pages/Lakes.html; } > r1
+{ http "404 Not Found" "text/html" ""; cat pages/Seas.html; } > r2
+{ http "200 OK" "image/png" ""; printf 'PNG'; } > r3
+gzip -c pages/Seas.html > seas.gz
+{ http "200 OK" "text/html" "$(printf 'Content-Encoding: gzip\r')
+"; cat seas.gz; } > r4
+{ record http://a.example/lakes r1; record http://a.example/404 r2; record http://a.example/i.png r3; record http://a.example/seas r4; } > w.warc
+check "a WARC" "$X" w.warc -o warc --report report.json
+zstd -qdc warc/00000.jsonl.zst > w.jsonl
+equal "its two pages" "$(wc -l < w.jsonl | tr -d ' ')" 2
+check "with their addresses" grep -q '"url":"http://a.example/seas"' w.jsonl
+check "the 404 is counted" grep -q '"HTTP status 404":1' report.json
+check "the image is counted" grep -q '"not a web page":1' report.json
+head -c 1500 w.warc > cut.warc
+says "damaged WARC" "a cut WARC gives what it had" "$X" cut.warc -o cutout
+check_fails 1 "a missing input" "$X" nothing.html -o no
+check_fails 2 "an unknown option" "$X" --nonsense
+check_fails 2 "site boilerplate needs a folder" "$X" --site-boilerplate pages
+
+# site boilerplate: the same sentence on every page of one site
+mkdir site
+for i in 1 2 3 4 5 6 7; do
+    page "Topic$i" | sed 's|<h1>|<p>Read our newest issue at the kiosk around the corner today, dear friends of the sea.</p><h1>|' > body
+    { http "200 OK" "text/html" ""; cat body; } > r; record "http://s.example/$i" r
+done > site/s.warc
+check "a second pass" "$X" -q --site-boilerplate site -o clean
+check "cuts the line all pages share" sh -c "! zstd -qdc clean/00000.jsonl.zst | grep -q 'newest issue'"
+check "keeps the rest" sh -c "zstd -qdc clean/00000.jsonl.zst | grep -q 'paragraph 3 of the page about Topic7'"
+
+# killed in the middle, run again: the same documents
+mkdir many
+for i in $(seq 1 12); do cp w.warc many/$i.warc; done
+"$X" -q many -o whole
+"$X" -q many -o broken & pid=$!
+sleep 0.05; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+check "run again after kill -9" "$X" -q many -o broken
+for i in 00 05 11; do zstd -qdc whole/000$i.jsonl.zst > a; zstd -qdc broken/000$i.jsonl.zst > b; same "unit $i is the same" a b; done

@@ -1,0 +1,246 @@
+/* Charset choice, dates, model, filters, site boilerplate and whole pages: what is expected is written by
+ * hand beside each case. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "common/rng.h"
+#include "extract/charset.h"
+#include "extract/content.h"
+#include "extract/extract.h"
+#include "extract/meta_date.h"
+
+/* ---- charset ---- */
+static void check_charset(wt_str page, const char *type, const char *name, const char *how, const char *utf8) {
+    wt_buf out = {0};
+    charset_choice c;
+    wt_str got = charset_decode(page, wt_str_of(type), &out, &c);
+    assert_string_equal(c.name, name);
+    assert_string_equal(c.how, how);
+    if (utf8) assert_true(wt_str_find(got, wt_str_of(utf8)) >= 0);
+    wt_buf_free(&out);
+}
+
+static void test_charset(void **state) {
+    check_charset(WT_STR("\xef\xbb\xbf<p>\xc3\xa9"), "text/html; charset=latin1", "utf-8", "bom", "\xc3\xa9");
+    check_charset(WT_STR("\xff\xfe<\0p\0>\0\xe9\0"), "", "utf-16le", "bom", "<p>\xc3\xa9");
+    check_charset(WT_STR("<\0p\0>\0\xe9\0"), "", "utf-16le", "utf-16", "<p>\xc3\xa9");
+    check_charset(WT_STR("<p>caf\xe9"), "text/html; charset=\"ISO-8859-1\"", "windows-1252", "http", "caf\xc3\xa9");
+    check_charset(WT_STR("<meta charset=windows-1251><p>\xcf\xf0\xe8\xe2\xe5\xf2"), "", "windows-1251", "meta", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82");
+    check_charset(WT_STR("<meta http-equiv=Content-Type content='text/html; charset=gb2312'><p>\xc4\xe3\xba\xc3"), "", "gbk", "meta", "\xe4\xbd\xa0\xe5\xa5\xbd");
+    check_charset(WT_STR("<!-- <meta charset=koi8-r> --><p>\x93quote\x94"), "", "windows-1252", "guess", "\xe2\x80\x9cquote\xe2\x80\x9d");
+    check_charset(WT_STR("<meta charset=iso-8859-1><p>\xe2\x82\xac stays"), "", "utf-8", "valid", "\xe2\x82\xac");
+    check_charset(WT_STR("<meta charset=utf-16><p>ascii"), "", "utf-8", "meta", "ascii");
+    wt_buf late = {0};
+    wt_buf_add_str(&late, WT_STR("<html><!--"));
+    for (int i = 0; i < 2000; i++) wt_buf_add_char(&late, 'x');
+    wt_buf_add_str(&late, WT_STR("--><meta charset=iso-8859-2><p>\xb1"));
+    check_charset(wt_buf_view(&late), "", "iso-8859-2", "late-meta", "\xc4\x85");
+    wt_buf_free(&late);
+    assert_null(charset_of_label(WT_STR("no-such")));
+    assert_string_equal(charset_of_label(WT_STR(" Latin1 ")), "windows-1252");
+}
+
+/* ---- dates ---- */
+static void check_date(const char *text, bool day_first, const char *expected) {
+    char out[40] = "";
+    bool found = date_find(wt_str_of(text), day_first, out);
+    assert_int_equal(found, *expected != 0);
+    if (found) assert_string_equal(out, expected);
+}
+
+static void test_dates(void **state) {
+    check_date("2019-05-06T10:20:30+0100", false, "2019-05-06T10:20:30+01:00");
+    check_date("2019-05-06 10:20", false, "2019-05-06T10:20:00");
+    check_date("Published on May 6th, 2019", false, "2019-05-06");
+    check_date("6. M\xc3\xa4rz 2022", true, "2022-03-06");
+    check_date("03/04/2020", false, "2020-03-04");
+    check_date("03/04/2020", true, "2020-04-03");
+    check_date("25/04/2020", false, "2020-04-25");
+    check_date("01.02.22", true, "2022-02-01");
+    check_date("2019\xe5\xb9\xb4" "5\xe6\x9c\x88" "6\xe6\x97\xa5", false, "2019-05-06");
+    check_date("1557129600", false, "2019-05-06");
+    check_date("version 2.4.1 of 17 items", false, "");
+    check_date("1234-56-78", false, "");
+    char out[40];
+    assert_true(date_in_url(WT_STR("http://x.org/2019/05/06/title"), out));
+    assert_string_equal(out, "2019-05-06");
+    assert_false(date_in_url(WT_STR("http://x.org/item/20191399"), out));
+}
+
+/* ---- the trees ---- */
+static void test_model_rows(void **state) {
+    /* two trees by hand: x0 <= 1 ? -0.5 : (x1 <= 2 ? 0.25 : 4); and x1 <= 0 ? 1 : -1 */
+    union {
+        float f;
+        uint32_t u;
+    } v[] = {{1}, {-0.5f}, {2}, {0.25f}, {4}, {0}, {1}, {-1}};
+    const uint32_t leaf = 0xffff0000u;
+    uint32_t words[] = {0x776d3031u, 0, 2, 2, 1, 0, 0, 1, 0, 0, 2, 0, 8, 0, 5,
+                        0u << 16 | 1, v[0].u, leaf, v[1].u, 1u << 16 | 1, v[2].u, leaf, v[3].u, leaf, v[4].u,
+                        1u << 16 | 1, v[5].u, leaf, v[6].u, leaf, v[7].u, 0, 0, 0};
+    words[1] = sizeof words / sizeof *words;
+    content_model m;
+    wt_err err;
+    assert_int_equal(model_open(&m, words, words[1], &err), 0);
+    const float rows[] = {1, 0, 2, 2, 2, 3, 0, 5};
+    float out[4];
+    model_score(&m.round[0], rows, 4, 2, out);
+    assert_float_equal(out[0], 0.5f, 0);
+    assert_float_equal(out[1], -0.75f, 0);
+    assert_float_equal(out[2], 3, 0);
+    assert_float_equal(out[3], -1.5f, 0);
+    words[15] = 7u << 16 | 1;
+    assert_int_equal(model_open(&m, words, words[1], &err), -1);
+    assert_int_equal(model_open(&m, words, 9, &err), -1);
+    assert_true(model_builtin()->round[0].n_trees > 10);
+}
+
+/* ---- filters ---- */
+static const char *judge(extract_filter filter, const char *text, const char *url) {
+    wt_buf scratch = {0};
+    wt_str s = wt_str_of(text);
+    const char *rule = extract_filter_run(filter, &s, wt_str_of(url), &scratch);
+    wt_buf_free(&scratch);
+    return rule;
+}
+
+static void test_filters(void **state) {
+    wt_buf text = {0};
+    for (int i = 0; i < 40; i++) wt_buf_printf(&text, "The writer of page %d has to be read with care, and that is what we do here.\n", i * 7919);
+    assert_null(judge(FILTER_WEBTEXT, text.ptr, "http://x.org/"));
+    assert_string_equal(judge(FILTER_WEBTEXT, text.ptr, "https://en.wikipedia.org/wiki/X"), "webtext: wikipedia");
+    assert_string_equal(judge(FILTER_WEBTEXT, "Too short.", ""), "webtext: under 128 tokens");
+    assert_string_equal(judge(FILTER_GOPHER, "Too short.", ""), "gopher: under 50 words");
+    assert_null(judge(FILTER_C4, text.ptr, ""));
+    wt_buf_add_str(&text, WT_STR("if (x) { y }\n"));
+    assert_string_equal(judge(FILTER_C4, text.ptr, ""), "c4: curly bracket");
+    assert_string_equal(judge(FILTER_C4, "Lorem ipsum dolor.", ""), "c4: lorem ipsum");
+    wt_buf_clear(&text);
+    for (int i = 0; i < 30; i++) wt_buf_add_str(&text, WT_STR("The same line again and again, with all that it has to say.\n"));
+    assert_non_null(judge(FILTER_GOPHER, text.ptr, ""));
+    assert_non_null(judge(FILTER_FINEWEB, text.ptr, ""));
+    /* C4 removes lines and citations */
+    wt_str s = WT_STR("One two three four.[1]\nmenu\nPlease enable javascript to go on.\nA second line is here.\nA third one too.\nAnd a fourth.\nThe fifth is last.\n");
+    wt_buf scratch = {0};
+    assert_null(extract_filter_run(FILTER_C4, &s, WT_STR(""), &scratch));
+    assert_true(wt_str_find(s, WT_STR("menu")) < 0 && wt_str_find(s, WT_STR("javascript")) < 0 && wt_str_find(s, WT_STR("[1]")) < 0);
+    wt_buf_free(&scratch);
+    wt_buf_free(&text);
+}
+
+static void test_site_lines(void **state) {
+    site_lines *s = site_lines_new();
+    wt_buf page = {0}, out = {0};
+    for (int i = 0; i < 10; i++) {
+        wt_buf_clear(&page);
+        wt_buf_printf(&page, "Subscribe to our letter\nStory number %d\n\nEnd of story %d\n", i, i);
+        site_lines_count(s, WT_STR("http://a.org/x"), wt_buf_view(&page));
+    }
+    site_lines_count(s, WT_STR("http://b.org/"), WT_STR("Subscribe to our letter\nother\n"));
+    assert_int_equal(site_lines_cut(s, WT_STR("https://www.a.org/y"), wt_buf_view(&page), &out), 1);
+    assert_string_equal(out.ptr, "Story number 9\n\nEnd of story 9\n");
+    wt_buf_clear(&out);
+    assert_int_equal(site_lines_cut(s, WT_STR("http://b.org/"), WT_STR("Subscribe to our letter\nother\n"), &out), 0);
+    wt_buf_free(&page);
+    wt_buf_free(&out);
+    site_lines_free(s);
+}
+
+/* ---- pages ---- */
+static const char article[] =
+    "<!DOCTYPE html><html lang=en><head><title>How tides work | Sea Site</title><meta property=og:site_name content='Sea Site'>"
+    "<script type='application/ld+json'>{\"@type\":\"NewsArticle\",\"headline\":\"How tides work\",\"author\":[{\"@type\":\"Person\",\"name\":\"Ann\\u0065 Lee\"}],"
+    "\"datePublished\":\"2020-03-04T05:06:07Z\"}</script><link rel=canonical href='/tides'><link rel=license href='https://cc.example/by'></head><body>"
+    "<nav><ul><li><a href=/>Home</a></li><li><a href=/news>News</a></li><li><a href=/contact>Contact</a></li></ul></nav>"
+    "<main><article><h1>How tides work</h1><p>The sea rises and falls twice a day on most coasts, and the reason for it is the pull of the moon on the water.</p>"
+    "<p>The side of the earth that faces the moon is pulled more than its centre, and the centre more than the far side, so that two bulges form.</p>"
+    "<pre>  height = a * cos(t)\n    + b</pre><table><tr><th>Port</th><th>Range</th></tr><tr><td>Brest</td><td>6 m</td></tr></table>"
+    "<ul><li>Spring tides come with the new and the full moon.</li><li>Neap tides come with the half moon, a week later.</li></ul>"
+    "<p>The sun does the same with less force, which is why the highest tides come when both of them pull along one line.</p></article></main>"
+    "<footer>&copy; 2020 Sea Site. <a href=/privacy>Privacy policy</a> <a href=/terms>Terms</a></footer></body></html>";
+
+static bool has(wt_str s, const char *part) { return wt_str_find(s, wt_str_of(part)) >= 0; }
+
+static void check_article(extract_parser parser) {
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){.parser = parser}, &err);
+    extract_page p;
+    assert_int_equal(extract_run(x, wt_str_of(article), WT_STR("https://sea.example/tides?x"), WT_STR("text/html"), &p, &err), 0);
+    assert_true(has(p.text, "two bulges form.\n\n  height") || has(p.text, "two bulges form.\n\nheight"));
+    assert_true(has(p.text, "\n    + b\n"));
+    assert_true(has(p.text, "Brest\t6 m"));
+    assert_true(has(p.text, "full moon.\nNeap tides"));
+    assert_false(has(p.text, "Privacy"));
+    assert_false(has(p.text, "Contact"));
+    assert_true(wt_str_eq(p.title, WT_STR("How tides work")));
+    assert_true(wt_str_eq(p.author, WT_STR("Anne Lee")));
+    assert_true(wt_str_eq(p.date, WT_STR("2020-03-04T05:06:07Z")));
+    assert_true(wt_str_eq(p.site, WT_STR("Sea Site")));
+    assert_true(wt_str_eq(p.url, WT_STR("https://sea.example/tides")));
+    assert_true(wt_str_eq(p.license, WT_STR("https://cc.example/by")));
+    assert_true(wt_str_eq(p.lang, WT_STR("en")) && p.lang_reliable);
+    extractor_free(x);
+}
+
+static void test_article(void **state) {
+    check_article(EXTRACT_PARSER_FAST);
+    check_article(EXTRACT_PARSER_GUMBO);
+}
+
+static void test_formats(void **state) {
+    wt_err err;
+    extract_page p;
+    extractor *x = extractor_new(&(extract_options){.format = EXTRACT_MARKDOWN}, &err);
+    assert_int_equal(extract_run(x, wt_str_of(article), WT_STR("https://sea.example/"), WT_STR(""), &p, &err), 0);
+    assert_true(has(p.text, "# How tides work\n"));
+    assert_true(has(p.text, "| Port | Range |\n| --- | --- |\n| Brest | 6 m |"));
+    assert_true(has(p.text, "- Spring tides"));
+    assert_true(has(p.text, "```\n"));
+    wt_buf html = {0};
+    extract_explain(x, &html);
+    assert_true(has(wt_buf_view(&html), "Privacy policy") && has(wt_buf_view(&html), "class=\"b d\""));
+    wt_buf_free(&html);
+    extractor_free(x);
+    x = extractor_new(&(extract_options){.format = EXTRACT_TEI}, &err);
+    assert_int_equal(extract_run(x, wt_str_of(article), WT_STR(""), WT_STR(""), &p, &err), 0);
+    assert_true(has(p.text, "<cell>Brest</cell>") && has(p.text, "<head>How tides work</head>"));
+    extractor_free(x);
+}
+
+/* Cut anywhere, the page still gives an answer; so do an empty one, binary, and one over the limit. */
+static void test_bad_input(void **state) {
+    wt_err err;
+    extract_page p;
+    extractor *x = extractor_new(&(extract_options){.page_bytes_max = 1 << 20}, &err);
+    for (size_t n = 0; n < sizeof article; n += 7)
+        assert_int_equal(extract_run(x, (wt_str){article, n}, WT_STR(""), WT_STR(""), &p, &err), 0);
+    wt_buf b = {0};
+    wt_rng rng;
+    wt_rng_init(&rng, 3, 0);
+    for (int i = 0; i < 100000; i++) wt_buf_add_char(&b, (char)wt_rng_below(&rng, 256));
+    assert_int_equal(extract_run(x, wt_buf_view(&b), WT_STR(""), WT_STR(""), &p, &err), 0);
+    assert_int_equal(extract_run(x, wt_buf_view(&b), WT_STR(""), WT_STR("text/html; charset=utf-16le"), &p, &err), 0);
+    wt_buf_clear(&b);
+    for (int i = 0; i < 50000; i++) wt_buf_add_str(&b, WT_STR("<div><p>word "));
+    assert_int_equal(extract_run(x, wt_buf_view(&b), WT_STR(""), WT_STR(""), &p, &err), 0);
+    wt_buf_reserve(&b, 2 << 20);
+    memset(b.ptr, 'x', 2 << 20);
+    assert_int_equal(extract_run(x, (wt_str){b.ptr, 2 << 20}, WT_STR(""), WT_STR(""), &p, &err), -1);
+    assert_int_equal(err.code, WT_ELIMIT);
+    assert_null(extractor_new(&(extract_options){.model_path = "/nonexistent"}, &err));
+    wt_buf_free(&b);
+    extractor_free(x);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_charset), cmocka_unit_test(test_dates), cmocka_unit_test(test_model_rows),
+        cmocka_unit_test(test_filters), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
