@@ -12,11 +12,12 @@
  * with its list, as long as the best pair has at least F; most pairs are. When the best falls
  * below F, F is lowered and all words are counted once more. This is exact for any F.
  *
- * Words are records in one array of u32 cells: count (2 cells), length, ids (one cell each, or two in a cell
- * where ids fit 16 bits, learn_core.h). Cells never move; words shrink in place. */
+ * Words are records in one array of 32-bit cells: count (2 cells), length, ids. Cells never move; words
+ * shrink in place. */
 #include <stdlib.h>
 
 #include "bpe/count.h"
+#include "common/hash.h"
 #include "common/memory.h"
 
 typedef struct {
@@ -287,23 +288,63 @@ static int64_t next_floor(const learner *L, int64_t best, uint32_t target) {
     return guess < lowest ? lowest : guess;
 }
 
-/* Counts all pairs of all words anew, lowers the floor, and keeps those that reach it. */
-static void recount(learner *L, uint32_t target) {
-    tally_table t;
-    tally_init(&t, 1 << 16);
+/* Sums of counts by a few bits of the pairs' hash: no pair has more than its sum. After some merges there are
+ * millions of distinct pairs, nearly all below the floor; those whose sum is below it need no entry. */
+typedef struct {
+    int64_t *sum;
+    int bits;
+} sketch;
+
+static int64_t *sketch_at(const sketch *s, uint64_t key) {
+    return &s->sum[wt_mix64(key) >> (64 - s->bits)];
+}
+
+static sketch sketch_of_pairs(const learner *L) {
+    sketch s = {NULL, 12};
+    while (s.bits < 21 && (size_t)1 << s.bits < L->n_cells)
+        s.bits++;
+    s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
     for (size_t w = 0; w < L->n_words; w++) {
         record_view r = record_at(L, L->record[w]);
         for (uint32_t i = 0; i + 1 < r.n; i++)
-            tally_add(&t, pair_key(r.id[i], r.id[i + 1]), (int64_t)r.count);
+            *sketch_at(&s, pair_key(r.id[i], r.id[i + 1])) += (int64_t)r.count;
     }
+    return s;
+}
+
+/* Pairs that may reach `floor`, with their counts. */
+static tally_table tally_pairs(const learner *L, int64_t floor) {
+    tally_table t;
+    sketch s = sketch_of_pairs(L);
+    tally_init(&t, 1 << 12);
+    for (size_t w = 0; w < L->n_words; w++) {
+        record_view r = record_at(L, L->record[w]);
+        for (uint32_t i = 0; i + 1 < r.n; i++) {
+            uint64_t key = pair_key(r.id[i], r.id[i + 1]);
+            if (*sketch_at(&s, key) >= floor)
+                tally_add(&t, key, (int64_t)r.count);
+        }
+    }
+    free(s.sum);
+    return t;
+}
+
+/* Counts all pairs of all words anew, lowers the floor, and keeps those that reach it. The first floor
+ * depends on the best pair; then all pairs are of bytes, and few. */
+static void recount(learner *L, uint32_t target) {
+    bool first = L->floor == INT64_MAX;
+    if (!first)
+        L->floor = next_floor(L, 0, target);
+    for (size_t i = 0; i < L->n_pairs; i++)
+        free(L->pairs[i].word);
+    L->n_pairs = L->n_heap = L->n_slots = 0;
+    tally_table t = tally_pairs(L, first ? 0 : L->floor);
     int64_t best = 0;
     for (size_t i = 0; i <= t.mask; i++)
         if (t.slot[i].key != UINT64_MAX && t.slot[i].count > best)
             best = t.slot[i].count;
-    L->floor = next_floor(L, best, target);
-    for (size_t i = 0; i < L->n_pairs; i++)
-        free(L->pairs[i].word);
-    L->n_pairs = L->n_heap = L->n_slots = 0;
+    if (first)
+        L->floor = next_floor(L, best, target);
     slots_rebuild(L);
     for (size_t i = 0; i <= t.mask; i++) {
         tally *s = &t.slot[i];
@@ -316,9 +357,9 @@ static void recount(learner *L, uint32_t target) {
     for (size_t w = 0; w < L->n_words; w++) {
         record_view r = record_at(L, L->record[w]);
         for (uint32_t i = 0; i + 1 < r.n; i++) {
-            uint32_t p = tally_find(&t, pair_key(r.id[i], r.id[i + 1]))->pair;
-            if (p != BPE_NONE)
-                pair_add_word(&L->pairs[p], L->record[w]);
+            const tally *s = tally_find(&t, pair_key(r.id[i], r.id[i + 1]));
+            if (s->key != UINT64_MAX && s->pair != BPE_NONE)
+                pair_add_word(&L->pairs[s->pair], L->record[w]);
         }
     }
     free(t.slot);
