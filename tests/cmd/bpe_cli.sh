@@ -85,3 +85,10 @@ check_fails 1 "no such file" "$B" encode -t tok nothing
 check_fails 1 "no such tokenizer" "$B" encode -t nothing text
 check_fails 1 "a text file is no tokenizer" "$B" encode -t text text
 [ -e x ] && not_ok "a refused run leaves nothing" || ok "a refused run leaves nothing"
+
+# processors without the widest vectors
+for v in avx2 none; do
+    WT_BPE_VECTORS=$v "$B" train --text many -o v-$v -q --vocab-size 400
+    same "the same merges with vectors: $v" m1/tokenizer.json v-$v/tokenizer.json
+    check "the same words with vectors: $v" env WT_BPE_VECTORS=$v "$UNIT/bpe_split"
+done
