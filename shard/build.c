@@ -1,7 +1,7 @@
 /* build.c - shard_write: from JSON lines to a dataset, in two passes.
  *
  * The first reads documents in blocks of lines, tokenises them in parallel and appends each one's
- * tokens to a spill file, chosen by the top 8 bits of its key; the key is a hash of the document's id
+ * tokens to a spill file, chosen by the top bits (up to 8) of its key; the key is a hash of the document's id
  * under the seed, or its number where no shuffle is wanted. The second sorts one spill file after the
  * other by key and hands the documents to shard_write_docs: a shuffle of the whole corpus with 24
  * bytes of memory a document of 1/256 of it, at the price of writing the tokens twice.
@@ -25,7 +25,8 @@
 #define BUCKET_BYTES ((uint64_t)256 << 20)      /* without shuffle, a file ends above this */
 #define PENDING_BYTES ((size_t)64 << 10)        /* gathered for a file before it is written to */
 #define JOURNAL_BYTES ((uint64_t)256 << 20)     /* spilled between two lines of the journal */
-enum { N_BUCKETS = 256, RECORD_BYTES = 40 };
+#define INPUT_BYTES_A_BUCKET ((int64_t)16 << 20)    /* as stored; text may be five times as much */
+enum { BUCKET_BITS_MAX = 8, RECORD_BYTES = 40 };
 enum { SEED_SPLIT = 0x5711, SEED_ORDER = 0x0dde };
 
 /* What the first pass has done; all of it is in the journal. */
@@ -71,6 +72,7 @@ typedef struct {
     const wt_paths *inputs;
     const shard_write_options *o;
     int width, threads;
+    int bucket_bits;                    /* of the key choose the spill file; the order is the same for any */
     char *spill_dir, *journal_path;
     char key[65];                       /* of the settings that the spill depends on */
     spill_state state;
@@ -83,13 +85,28 @@ typedef struct {
     worker_scratch *scratch;
 } building;
 
+/* Small inputs need few files: each costs a sync. */
+static int bucket_bits_for(const wt_paths *inputs) {
+    int64_t total = 0;
+    int bits = 0;
+    for (size_t i = 0; i < inputs->n; i++) {
+        int64_t bytes = strcmp(inputs->path[i], "-") ? wt_file_bytes(inputs->path[i]) : -1;
+        if (bytes < 0)
+            return BUCKET_BITS_MAX;     /* a stream: of any size */
+        total += bytes;
+    }
+    while (bits < BUCKET_BITS_MAX && total >> bits > INPUT_BYTES_A_BUCKET)
+        bits++;
+    return bits;
+}
+
 /* ---- journal ---- */
 static void spill_key(building *b) {
     const shard_write_options *o = b->o;
     wt_buf text = {0};
     char hex[65];
     wt_hex(o->tokenizer.sha256, 32, hex);
-    wt_buf_printf(&text, "%s %u %d %d %llu %.17g %llu", hex, o->tokenizer.eot, b->width, o->shuffle,
+    wt_buf_printf(&text, "%s %u %d %d %d %llu %.17g %llu", hex, o->tokenizer.eot, b->width, b->bucket_bits, o->shuffle,
                   (unsigned long long)o->seed, o->val_fraction, (unsigned long long)o->limit);
     for (size_t i = 0; i < b->inputs->n; i++)
         wt_buf_printf(&text, "\n%s %lld", b->inputs->path[i],
@@ -382,8 +399,8 @@ static int block_work(void *ctx, void *p, int i_thread, wt_err *err) {
 static int bucket_of(building *b, uint64_t key, size_t *i, wt_err *err) {
     spill_state *s = &b->state;
     if (b->o->shuffle) {
-        *i = key >> 56;
-        buckets_grow(b, N_BUCKETS);
+        *i = b->bucket_bits ? key >> (64 - b->bucket_bits) : 0;
+        buckets_grow(b, (size_t)1 << b->bucket_bits);
     } else {
         *i = s->n_buckets ? s->n_buckets - 1 : 0;
         buckets_grow(b, *i + 1);
@@ -635,6 +652,7 @@ int shard_write(const char *dir, const wt_paths *inputs, const shard_write_optio
                   .threads = options->threads < 1 ? wt_cpu_count() : options->threads};
     if (shard_options_check(options, &b.width, err) || wt_mkdirs(dir, err))
         return -1;
+    b.bucket_bits = bucket_bits_for(inputs);
     b.spill_dir = wt_path_join(dir, "spill");
     b.journal_path = wt_path_join(b.spill_dir, "journal.json");
     spill_key(&b);
