@@ -145,18 +145,23 @@ static int choose_plan(run *r, wt_err *err) {
 }
 
 /* A quick look at what the matrix product reaches here, for the share in the log. */
-static double measure_gflops(gpt *m) {
+static double measure_gflops(int threads) {
     enum { N = 768 };
     size_t n = (size_t)N * N;
     float *a = wt_big_alloc(3 * n * sizeof *a, "a measurement", NULL);
+    gemm_team *team = a ? gemm_team_new(kernels_best(), threads, NULL) : NULL;
     double best = 1e9;
-    if (!a) return 0;
+    if (!team) {
+        if (a) wt_big_free(a, 3 * n * sizeof *a);
+        return 0;
+    }
     for (size_t i = 0; i < 2 * n; i++) a[i] = (float)(i % 17) * 0.1f;
     for (int i = 0; i < 8; i++) {
         double start = wt_now();
-        gemm_run(m->team, &(gemm_call){.M = N, .N = N, .K = N, .A = a, .B = a + n, .C = a + 2 * n, .lda = N, .ldb = N, .ldc = N});
+        gemm_run(team, &(gemm_call){.M = N, .N = N, .K = N, .A = a, .B = a + n, .C = a + 2 * n, .lda = N, .ldb = N, .ldc = N});
         if (wt_now() - start < best) best = wt_now() - start;
     }
+    gemm_team_free(team);
     wt_big_free(a, 3 * n * sizeof *a);
     return 2.0 * N * N * N / best * 1e-9;
 }
@@ -619,8 +624,7 @@ static int run_all(run *r, wt_err *err) {
     train_options *o = &r->o;
     if (prepare(r, err)) return -1;
     if (o->plan_only) {
-        if (!r->m && make_model(r, err)) return -1;
-        plan_print(&r->plan, &r->shape, o->seq_len, measure_gflops(r->m));
+        plan_print(&r->plan, &r->shape, o->seq_len, measure_gflops(o->threads));
         return 0;
     }
     wt_buf key = {0};
@@ -631,7 +635,7 @@ static int run_all(run *r, wt_err *err) {
         if (result == 0) result = allocate(r, err);
         char *latest = run_path(r, "latest");
         if (result == 0) {
-            r->gflops = measure_gflops(r->m);
+            r->gflops = measure_gflops(o->threads);
             plan_print(&r->plan, &r->shape, o->seq_len, r->gflops);
             if (wt_is_dir(latest)) {
                 result = load_checkpoint(r, err);
