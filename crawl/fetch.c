@@ -32,6 +32,7 @@
 #define ACCEPT_PAGES "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1"
 
 #define WAKE UINT64_MAX         /* the eventfd, among lane and socket numbers */
+#define SNIFF_BYTES ((size_t)512)
 #define LANE_CONNECTIONS 128
 #define LANES_MAX 128
 
@@ -51,7 +52,7 @@ typedef struct slot {
     char *forget;               /* "-host:port": the entry to take out of the DNS table next time */
     char error[CURL_ERROR_SIZE];
     const char *private_kind;   /* what the refused address was */
-    bool too_much_header, in_body;
+    bool too_much_header, in_body, sniffed;
     struct slot *next;          /* in the list of free ones */
 } slot;
 
@@ -104,7 +105,7 @@ static bool bytes_are_binary(wt_str s) {
             return true;
     if (s.len >= 2 && (memcmp(s.ptr, "\xff\xfe", 2) == 0 || memcmp(s.ptr, "\xfe\xff", 2) == 0))
         return false;                                  /* UTF-16 */
-    size_t n_nul = 0, n = s.len < 512 ? s.len : 512;
+    size_t n_nul = 0, n = s.len < SNIFF_BYTES ? s.len : SNIFF_BYTES;
     for (size_t i = 0; i < n; i++)
         n_nul += s.ptr[i] == 0;
     return n_nul > n / 64 && n >= 64 && n_nul < n / 3; /* a third of NUL: UTF-16 without a mark */
@@ -175,11 +176,14 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user) {
         job->cut = FETCH_CUT_LENGTH;
         return 0;
     }
-    if (first && job->status < 300 && !job->any_type && !s->fetcher->options.any_type &&
-        wt_http_field(header_view(job), "Content-Encoding").len == 0 &&
-        bytes_are_binary(first_bytes(job))) {
-        job->cut = FETCH_CUT_TYPE;
-        return 0;
+    if (!s->sniffed && job->status < 300 && !job->any_type && !s->fetcher->options.any_type &&
+        wt_http_field(header_view(job), "Content-Encoding").len == 0) {
+        wt_str start = first_bytes(job);               /* may come in pieces */
+        s->sniffed = start.len >= SNIFF_BYTES;
+        if (bytes_are_binary(start)) {
+            job->cut = FETCH_CUT_TYPE;
+            return 0;
+        }
     }
     return n_bytes;
 }
@@ -420,7 +424,7 @@ void fetcher_start(fetcher *f, fetch *job) {
         s = slot_new(l);
     s->job = job;
     s->private_kind = NULL;
-    s->too_much_header = s->in_body = false;
+    s->too_much_header = s->in_body = s->sniffed = false;
     s->error[0] = 0;
     job->handle = s;
     job->end = FETCH_OK, job->cut = FETCH_WHOLE, job->status = 0, job->http2 = false;
