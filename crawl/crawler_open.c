@@ -28,7 +28,7 @@ static bool set_add(hash_set *s, uint64_t hash) {
         s->has_zero = true;
         return is_new;
     }
-    if (3 * (s->n + 1) > 2 * s->cap) {
+    if (5 * (s->n + 1) > 4 * s->cap) {                 /* 45M addresses fit in 2^26 slots, 512 MiB */
         hash_set bigger = {.cap = s->cap ? 2 * s->cap : 1 << 16, .has_zero = s->has_zero};
         bigger.slot = wt_xcalloc(bigger.cap, sizeof *bigger.slot);
         for (size_t i = 0; i < s->cap; i++)

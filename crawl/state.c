@@ -127,7 +127,7 @@ static int open_database(crawl_state *s, wt_err *err) {
         return sql_fail(s, err);
     sqlite3_busy_timeout(s->db, 10000);
     if (sql_exec(s, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                    "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY",
+                    "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536",
                  err) || sql_exec(s, schema, err))
         return -1;
     int64_t version = sql_int(s->db, "SELECT value FROM meta WHERE key='schema'", 0);
