@@ -53,7 +53,10 @@ static bool is_alpha(char c) { return ((c | 32) >= 'a' && (c | 32) <= 'z') || (u
 static int number(wt_str s, size_t *i, int max, int *value) {
     int n = 0;
     *value = 0;
-    while (*i < s.len && n < max && is_digit(s.ptr[*i])) *value = *value * 10 + (s.ptr[(*i)++] - '0'), n++;
+    while (*i < s.len && n < max && is_digit(s.ptr[*i])) {
+        if (*value < 100000000) *value = *value * 10 + (s.ptr[*i] - '0');   /* longer ones are no date */
+        (*i)++, n++;
+    }
     return n;
 }
 

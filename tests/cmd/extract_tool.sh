@@ -78,3 +78,14 @@ for i in $(seq 1 12); do cp w.warc many/$i.warc; done
 sleep 0.05; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
 check "run again after kill -9" "$X" -q many -o broken
 for i in 00 05 11; do zstd -qdc whole/000$i.jsonl.zst > a; zstd -qdc broken/000$i.jsonl.zst > b; same "unit $i is the same" a b; done
+
+# the guard: a crash in the middle of a page costs that page at the most
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do record "http://g.example/$i" r1; done > g1.warc
+for i in $(seq 1 100); do cat g1.warc; done > g.warc
+"$X" -q -j 1 g.warc -o guarded 2> guard.err & pid=$!
+sleep 0.3; child=$(ps -o pid= --ppid $pid | head -1)
+[ -n "$child" ] && kill -SEGV $child
+wait $pid
+check "after a crash the same command ends well" "$X" -q -j 1 g.warc -o guarded
+n=$(zstd -qdc guarded/00000.jsonl.zst | wc -l | tr -d ' ')
+check "and one page is lost at the most ($n of 1200)" test "$n" -ge 1199
