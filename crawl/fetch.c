@@ -519,7 +519,7 @@ static void finish(fetcher *f, slot *s, CURLcode code) {
     fetch *job = s->job;
     char *ip = NULL;
     judge(s, job, code);
-    if (!job->ip[0] && curl_easy_getinfo(s->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip)
+    if (!job->ip[0] && !f->options.proxy && curl_easy_getinfo(s->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip)
         snprintf(job->ip, sizeof job->ip, "%s", ip);
     curl_easy_getinfo(s->easy, CURLINFO_TOTAL_TIME, &job->took_s);
     curl_easy_getinfo(s->easy, CURLINFO_STARTTRANSFER_TIME, &job->first_byte_s);

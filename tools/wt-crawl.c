@@ -66,6 +66,9 @@ static const wt_tool tool = {
         "LINKS are JSON lines with a \"url\" (wt-links writes them), or one address a line. Answers go to "
         "DIR/warc/NNNNN.warc.gz, what became of every address to DIR/state.sqlite, which may be queried while the "
         "crawl runs (view pages). Redirects are followed as far as --max-redirects, other links never.\n"
+        "A host is asked one thing at a time, robots.txt (RFC 9309) first, and rests between requests: --delay, its "
+        "Crawl-delay, or three times what its last answer took; 429 and 503 are answered with the rest they ask for. Hosts "
+        "that share an address share 4 connections and an eighth of the delay.\n"
         "A crawl that was stopped or killed goes on with the same command; nothing is fetched twice but what the "
         "last second before a kill had fetched.",
     .options = options,
