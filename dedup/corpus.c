@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cluster.h"
 #include "common/doc.h"
 #include "common/hash.h"
 #include "common/in.h"
@@ -196,7 +197,9 @@ static char *part_path(const run *r, bool dropped) {
     return b.ptr;
 }
 
+/* Ranks take turns at the parts. */
 static int open_part(run *r, wt_err *err) {
+    if (r->i_part % (uint64_t)wt_cluster_size() != (uint64_t)wt_cluster_rank()) return 0;
     char *kept = part_path(r, false), *dropped = part_path(r, true);
     r->kept = wt_out_open(kept, err);
     if (r->kept && dropped) r->dropped = wt_out_open(dropped, err);
@@ -213,12 +216,19 @@ static void note_write(const run *r, wt_buf *out) {
     wt_buf_printf(out, "]}");
 }
 
+/* What fails on one rank fails on all. */
+static int agree(int result, wt_err *err) {
+    if (!wt_cluster_any(result != 0)) return 0;
+    return result ? result : wt_fail(err, WT_EIO, "another rank failed");
+}
+
 static int save(const run *r, const char *path, wt_err *err) {
     wt_buf note = {0};
+    if (dedup_gather(r->d, err)) return -1;
     note_write(r, &note);
-    int result = dedup_save(r->d, path, wt_buf_view(&note), err);
+    int result = wt_cluster_rank() == 0 ? dedup_save(r->d, path, wt_buf_view(&note), err) : 0;
     wt_buf_free(&note);
-    return result;
+    return agree(result, err);
 }
 
 static void add_provenance(wt_out *out, const run *r) {
@@ -231,27 +241,29 @@ static void add_provenance(wt_out *out, const run *r) {
 static int close_part(run *r, wt_err *err) {
     wt_out *kept = r->kept, *dropped = r->dropped;
     r->kept = r->dropped = NULL;
+    r->i_part++;
+    if (!kept) return 0;
     if (r->job->output) add_provenance(kept, r);
     if (wt_out_commit(kept, err)) {
         if (dropped) wt_out_abort(dropped);
         return -1;
     }
-    if (dropped && wt_out_commit(dropped, err)) return -1;
-    r->i_part++;
-    return 0;
+    return dropped && wt_out_commit(dropped, err) ? -1 : 0;
 }
 
 /* Saving costs a write of all filters: worth it once four times their bytes went by. */
 static int end_part(run *r, wt_err *err) {
-    if (close_part(r, err)) return -1;
-    if (r->bytes_since_save >= 4 * dedup_bytes(r->d)) {
+    if (agree(close_part(r, err), err)) return -1;
+    uint64_t due = r->bytes_since_save >= 4 * dedup_bytes(r->d);
+    wt_cluster_broadcast(&due, sizeof due, 0);
+    if (due) {
         char *path = wt_path_join(r->work_dir, "saved");
         int result = save(r, path, err);
         free(path);
         r->bytes_since_save = 0;
         if (result) return -1;
     }
-    return open_part(r, err);
+    return agree(open_part(r, err), err);
 }
 
 static size_t count_chars(wt_str s) {
@@ -372,7 +384,6 @@ static int write_cut(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
     r->scratch.len = 0;
     wt_doc_write(&r->scratch, &doc);
     if (!result) result = wt_out_str(r->kept, wt_buf_view(&r->scratch), err);
-    r->counter[N_PARAGRAPHS] += v->n_removed;
     wt_buf_free(&text);
     wt_buf_free(&removed);
     return result;
@@ -383,9 +394,12 @@ static int write_document(run *r, wt_str line, const dedup_verdict *v, wt_err *e
     wt_arena_reset(r->arena);
     r->counter[N_CAUSE + v->cause]++;
     if (mark && (v->cause != DEDUP_KEEP || v->n_removed)) r->counter[N_MARKED]++;
-    if (v->cause != DEDUP_KEEP && !mark) return write_dropped(r, line, v, (wt_str){0}, err);
-    r->counter[N_KEPT]++;
-    r->counter[BYTES_KEPT] += line.len + 1;
+    bool keep = v->cause == DEDUP_KEEP || mark;
+    r->counter[N_KEPT] += keep;
+    r->counter[BYTES_KEPT] += keep ? line.len + 1 : 0;
+    if (keep && !mark) r->counter[N_PARAGRAPHS] += v->n_removed;
+    if (!r->kept) return 0;                           /* another rank's part */
+    if (!keep) return write_dropped(r, line, v, (wt_str){0}, err);
     if (mark) return write_marked(r, line, v, err);
     if (v->n_removed) return write_cut(r, line, v, err);
     return wt_out_str(r->kept, line, err) || wt_out_write(r->kept, "\n", 1, err) ? -1 : 0;
@@ -412,7 +426,40 @@ static int batch_write(void *ctx, void *item, wt_err *err) {
     return b->ends_part ? end_part(r, err) : 0;
 }
 
+/* Several ranks: all read all of the input, each makes the keys of every n-th batch, and all judge
+ * every batch in order, each with the filters it owns. */
+static int ranks_round(run *r, batch **b, int *n, wt_err *err) {
+    int size = wt_cluster_size(), rank = wt_cluster_rank(), result = 0, got = 1;
+    for (*n = 0; *n < size && (got = batch_read(r, b[*n], err)) > 0;) ++*n;
+    if (agree(got < 0 ? -1 : 0, err)) return -1;
+    if (rank < *n) result = batch_work(r, b[rank], 0, err);
+    if (agree(result, err)) return -1;
+    for (int i = 0; i < *n; i++) {
+        dedup_batch_share(b[i]->keys, i);
+        if (agree(batch_write(r, b[i], err), err)) return -1;
+    }
+    return 0;
+}
+
+static int ranks_run(run *r, wt_err *err) {
+    int size = wt_cluster_size(), n = size, result = 0;
+    batch **b = wt_xcalloc((size_t)size, sizeof *b);
+    for (int i = 0; i < size; i++) b[i] = batch_new(r);
+    while (n == size && !result) {
+        result = wt_cluster_any(wt_stop_requested()) ? wt_stop_error(err) : ranks_round(r, b, &n, err);
+    }
+    for (int i = 0; i < size; i++) batch_free(r, b[i]);
+    free(b);
+    return result;
+}
+
 static int pipeline_run(run *r, wt_err *err) {
+    if (wt_cluster_size() > 1) {
+        int result = ranks_run(r, err);
+        wt_in_close(r->in);
+        r->in = NULL;
+        return result;
+    }
     wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write};
     int result = wt_pipeline_run(&p, err);
@@ -517,9 +564,10 @@ static int join_dropped(const run *r, wt_err *err) {
 }
 
 static int publish(run *r, wt_err *err) {
-    if (close_part(r, err)) return -1;
-    if (r->to_folder && join_dropped(r, err)) return -1;
-    return r->job->state ? save(r, r->job->state, err) : 0;
+    if (agree(close_part(r, err), err)) return -1;
+    int result = r->to_folder && wt_cluster_rank() == 0 ? join_dropped(r, err) : 0;
+    if (agree(result, err)) return -1;
+    return r->job->state ? save(r, r->job->state, err) : dedup_gather(r->d, err);
 }
 
 static void report(run *r) {
@@ -570,7 +618,7 @@ static int run_passes(run *r, wt_err *err) {
         r->at = (place){0};
         r->part_bytes = r->docs_read = 0;
     }
-    if (open_part(r, err)) return -1;
+    if (agree(open_part(r, err), err)) return -1;
     wt_progress_begin("judging", "documents", 0);
     int result = pipeline_run(r, err);
     wt_progress_end();
@@ -579,9 +627,10 @@ static int run_passes(run *r, wt_err *err) {
 
 static int run_all(run *r, wt_err *err) {
     bool done = false;
-    if (load_or_make(r, &done, err)) return -1;
-    for (size_t i = 0; i < r->job->n_read_only; i++)
-        if (dedup_read_only(r->d, r->job->read_only[i], err)) return -1;
+    int result = load_or_make(r, &done, err);
+    for (size_t i = 0; i < r->job->n_read_only && !result; i++)
+        result = dedup_read_only(r->d, r->job->read_only[i], err);
+    if (agree(result, err)) return -1;
     if (!done && (run_passes(r, err) || publish(r, err))) return -1;
     report(r);
     return done ? 0 : check_read_only(r, err);
@@ -621,8 +670,9 @@ static int check_state_is_before(run *r, int begin, wt_err *err) {
 int corpus_run(const corpus_job *job, wt_err *err) {
     run r = {.job = job, .arena = wt_arena_new(0)};
     r.to_folder = job->output && !is_file_name(job->output);
+    wt_str output = wt_str_of(job->output ? job->output : "-");
     snprintf(r.run_name, sizeof r.run_name, "%016llx",
-             (unsigned long long)wt_hash64(job->key.ptr, job->key.len, 0));
+             (unsigned long long)wt_hash64(job->key.ptr, job->key.len, wt_hash64(output.ptr, output.len, 0)));
     bool stdout_only = !job->output || strcmp(job->output, "-") == 0;
     int begin = wt_run_begin(stdout_only ? NULL : job->output, r.to_folder, job->key, job->force, err);
     int result = begin < 0 ? -1 : 0;
@@ -632,7 +682,7 @@ int corpus_run(const corpus_job *job, wt_err *err) {
             result = wt_mkdirs(r.work_dir, err);
         }
         if (!result) result = run_all(&r, err);
-        if (!result && r.work_dir) result = wt_remove_tree(r.work_dir, err);
+        if (!result && r.work_dir && wt_cluster_rank() == 0) result = wt_remove_tree(r.work_dir, err);
         if (!result && !stdout_only) result = wt_run_finish(job->output, r.to_folder, job->key, err);
     }
     run_free(&r);

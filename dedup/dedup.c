@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "common/json.h"
 #include "common/memory.h"
 #include "dedup/dedup_impl.h"
@@ -124,8 +125,35 @@ int dedup_rules_check(dedup_rules *r, wt_err *err) {
 
 /* ---- life ---- */
 
+static void each_keyset(dedup *d, keyset **sets, int *n) {
+    keyset *all[] = {&d->url, &d->exact, &d->shorts, &d->ngram, &d->paragraph};
+    *n = 0;
+    for (int i = 0; i < 5; i++) sets[(*n)++] = all[i];
+    for (int i = 0; i < PARAGRAPH_COUNT_MAX; i++) sets[(*n)++] = &d->counted[i];
+}
+
+static void spread_sets(dedup *d) {
+    keyset *sets[5 + PARAGRAPH_COUNT_MAX];
+    int n;
+    each_keyset(d, sets, &n);
+    for (int i = 0; i < n; i++) sets[i]->spread = wt_cluster_size() > 1;
+}
+
+int dedup_gather(dedup *d, wt_err *err) {
+    keyset *sets[5 + PARAGRAPH_COUNT_MAX];
+    int n;
+    if (wt_cluster_size() == 1) return 0;
+    each_keyset(d, sets, &n);
+    for (int i = 0; i < n; i++)
+        if (keyset_gather(sets[i], err)) return -1;
+    for (int b = 0; d->rules.near && b < d->rules.plan.bands; b++)
+        if (bloom_gather(d->near.band[b], b % wt_cluster_size(), err)) return -1;
+    return 0;
+}
+
 dedup *dedup_alloc(const dedup_rules *rules, wt_err *err) {
     dedup *d = wt_xcalloc(1, sizeof *d);
+    spread_sets(d);
     d->rules = *rules;
     if (dedup_rules_check(&d->rules, err)) {
         free(d);
@@ -190,6 +218,7 @@ dedup *dedup_new(const dedup_rules *rules, wt_err *err) {
         dedup_free(d);
         return NULL;
     }
+    if (d) spread_sets(d);
     return d;
 }
 
@@ -241,6 +270,22 @@ static doc_keys *batch_place(dedup_batch *b) {
     doc_keys *doc = &b->doc[b->n_docs++];
     memset(doc, 0, sizeof *doc);
     return doc;
+}
+
+static void share(void *list, size_t *n, size_t *cap, size_t size, int root) {
+    void **array = list;
+    wt_cluster_broadcast(n, sizeof *n, root);
+    if (*n > *cap) *array = wt_xrealloc(*array, (*cap = *n) * size);
+    if (*n) wt_cluster_broadcast(*array, *n * size, root);
+}
+
+void dedup_batch_share(dedup_batch *b, int root) {
+    share(&b->doc, &b->n_docs, &b->docs_cap, sizeof *b->doc, root);
+    u64_list *lists[] = {&b->near_keys, &b->ngram_keys, &b->paragraph_keys};
+    for (int i = 0; i < 3; i++) share(&lists[i]->at, &lists[i]->n, &lists[i]->cap, sizeof *lists[i]->at, root);
+    share(&b->ngram_units.at, &b->ngram_units.n, &b->ngram_units.cap, sizeof *b->ngram_units.at, root);
+    share(&b->paragraph_units.at, &b->paragraph_units.n, &b->paragraph_units.cap, sizeof *b->paragraph_units.at, root);
+    b->n_removed = 0;
 }
 
 void dedup_batch_add(const dedup *d, dedup_batch *b, wt_str text, wt_str url) {

@@ -102,6 +102,13 @@ dedup_verdict dedup_batch_verdict(const dedup_batch *batch, size_t i);
 /* First pass for paragraph_count: only counts. Any order, one batch at a time. */
 int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *err);
 
+/* ---- several machines (common/cluster.h) ----
+ * Every rank has a dedup of the same rules and owns a share of the filters. A batch is made on one rank
+ * and shared; then all ranks judge it, with one result. All verbs here are collective, and so is
+ * dedup_judge when there is more than one rank. */
+void dedup_batch_share(dedup_batch *batch, int root);
+int dedup_gather(dedup *d, wt_err *err);              /* all filters to all ranks, before dedup_save */
+
 /* ---- state ---- */
 /* The state is a file (docs/formats/dedup.md) of the rules, a note of the caller's (JSON) and the
  * filters. Loading refuses a file of other rules, naming both values. */

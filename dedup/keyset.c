@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/cluster.h"
+#include "dedup/bloom_impl.h"
+
 /* ---- tasks ---- */
 
 typedef struct {
@@ -85,6 +88,7 @@ static void shard_do(void *ctx, int i) {
     bloom *b = d->set->shard[i];
     size_t begin = d->begin[i], end = d->begin[i + 1];
     if (begin == end) return;
+    if (d->set->spread && i % wt_cluster_size() != wt_cluster_rank()) return;
     if (d->verb == KEYSET_TEST) {
         bloom_test_batch(b, d->keys + begin, end - begin, d->seen + begin);
         return;
@@ -113,7 +117,7 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
     for (size_t i = 0; i < n; i++) count[keyset_shard_of(keys[i])]++;
     for (int s = 0; s < KEYSET_SHARDS; s++) at[s] = d.begin[s], d.begin[s + 1] = d.begin[s] + count[s];
     d.keys = wt_xmalloc(n * sizeof *d.keys);
-    d.seen = wt_xmalloc(n);
+    d.seen = wt_xcalloc(n / 8 + 1, 8);               /* whole words, for the reduction */
     size_t *place = wt_xmalloc(n * sizeof *place);    /* where key i went */
     size_t *ends = grouped ? wt_xmalloc(KEYSET_SHARDS * n_groups * sizeof *ends) : NULL;
     for (size_t i = 0, g = 0; i < n || (grouped && g < n_groups);) {
@@ -130,6 +134,7 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
     }
     d.group_end = ends;
     parallel_tasks(n < 4096 ? 1 : threads, KEYSET_SHARDS, shard_do, &d);
+    if (set->spread) wt_cluster_or_u64((uint64_t *)d.seen, n / 8 + 1);
     for (size_t i = 0; i < n; i++) seen[i] = d.seen[place[i]];
     int result = 0;
     for (int s = 0; s < KEYSET_SHARDS && !result; s++)
@@ -138,5 +143,33 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
             if (err) *err = d.err[s];
         }
     free(d.keys), free(d.seen), free(place), free(ends);
+    if (set->spread && wt_cluster_any(result != 0) && !result)
+        result = wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
     return result;
+}
+
+/* ---- ranks ---- */
+
+int bloom_gather(bloom *b, int owner, wt_err *err) {
+    int n_layers = b->n_layers, result = 0;
+    wt_cluster_broadcast(&n_layers, sizeof n_layers, owner);
+    for (int i = 0; i < n_layers && !result; i++) {
+        bloom_layer l = i < b->n_layers ? b->layer[i] : (bloom_layer){0};
+        wt_cluster_broadcast(&l.plan, sizeof l.plan, owner);
+        wt_cluster_broadcast(&l.capacity, sizeof l.capacity, owner);
+        wt_cluster_broadcast(&l.n_added, sizeof l.n_added, owner);
+        if (i == b->n_layers) result = bloom_layer_add(b, &l.plan, l.capacity, err);
+        if (wt_cluster_any(result != 0)) {
+            return result ? result : wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
+        }
+        b->layer[i].n_added = l.n_added;
+        wt_cluster_broadcast(b->layer[i].words, l.plan.bytes, owner);
+    }
+    return result;
+}
+
+int keyset_gather(keyset *set, wt_err *err) {
+    for (int i = 0; set->spread && i < KEYSET_SHARDS && set->shard[i]; i++)
+        if (bloom_gather(set->shard[i], i % wt_cluster_size(), err)) return -1;
+    return 0;
 }

@@ -11,6 +11,7 @@ enum { KEYSET_SHARDS = 16 };
 
 typedef struct {
     bloom *shard[KEYSET_SHARDS];
+    bool spread;                /* over the ranks of the cluster: rank r owns shards r, r + ranks, ... */
 } keyset;
 
 static inline unsigned keyset_shard_of(uint64_t key) {
@@ -25,12 +26,17 @@ typedef enum { KEYSET_TEST, KEYSET_ADD } keyset_verb;
 /* Tests keys, or adds them, in order; seen[i] says whether key i was there before.
  *   group_end   NULL: each key sees those before it. Else n_groups ascending ends of groups of keys
  *               (documents): a key does not see those of its own group
- *   threads     share the shards */
+ *   threads     share the shards
+ * For a spread set this is a collective call: all ranks give the same keys and get the same answers. */
 int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
               const size_t *group_end, size_t n_groups, uint8_t *seen, int threads, wt_err *err);
 
 /* The shards' numbers joined: sums of sizes and keys, means of fill and rates. */
 void keyset_stats(const keyset *set, bloom_stats *stats);
+
+/* Brings the owner's keys to all ranks, for saving and counting. Collective. */
+int keyset_gather(keyset *set, wt_err *err);
+int bloom_gather(bloom *b, int owner, wt_err *err);
 
 /* Runs task(ctx, i) for i in 0..n-1 in up to `threads` threads. */
 void parallel_tasks(int threads, int n, void (*task)(void *ctx, int i), void *ctx);

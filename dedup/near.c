@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "dedup/keyset.h"
 
 #define NONE UINT32_MAX
@@ -69,13 +70,14 @@ static void group_equal(const uint64_t *key, size_t n, band_view *v) {
     free(slot);
 }
 
+static bool band_is_mine(int band) { return band % wt_cluster_size() == wt_cluster_rank(); }
+
 static void band_look(void *ctx, int band) {
     near_work *w = ctx;
+    if (!band_is_mine(band)) return;
     band_view *v = &w->view[band];
     uint64_t *key = wt_xmalloc(w->n * sizeof *key);
     column(w, band, key);
-    v->seen = wt_xmalloc(w->n);
-    v->group = wt_xmalloc(w->n * sizeof *v->group);
     bloom_test_batch(w->near->band[band], key, w->n, v->seen);
     group_equal(key, w->n, v);
     free(key);
@@ -83,6 +85,7 @@ static void band_look(void *ctx, int band) {
 
 static void band_remember(void *ctx, int band) {
     near_work *w = ctx;
+    if (!band_is_mine(band)) return;
     uint64_t *key = wt_xmalloc(w->n * sizeof *key);
     size_t n_kept = 0;
     column(w, band, key);
@@ -112,6 +115,21 @@ static void count_votes(const near_work *w, uint32_t *votes, uint8_t *kept) {
     free(alive);
 }
 
+/* The views lie in one block of words, so that ranks join what each knows of its bands by one OR.
+ * Groups count from 1 there: 0 is what another rank's bands say. */
+static void join_ranks(near_work *w, uint64_t *block, size_t words) {
+    int bands = w->near->plan.bands;
+    if (wt_cluster_size() == 1) return;
+    for (int b = 0; b < bands; b++)
+        for (size_t i = 0; i < w->n; i++) w->view[b].group[i] = band_is_mine(b) ? w->view[b].group[i] + 1 : 0;
+    wt_cluster_or_u64(block, words);
+    for (int b = 0; b < bands; b++)
+        for (size_t i = 0; i < w->n; i++) {
+            uint32_t group = --w->view[b].group[i];
+            if (group != NONE && group >= w->view[b].n_groups) w->view[b].n_groups = group + 1;
+        }
+}
+
 int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, uint32_t *votes,
                int threads, wt_err *err) {
     if (n == 0) return 0;
@@ -119,16 +137,25 @@ int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, u
     if (n < 64) threads = 1;
     uint8_t *kept = wt_xmalloc(n);
     near_work w = {.near = near, .keys = keys, .n = n, .kept = kept};
+    size_t wide = (n + 7) / 8 * 8, words = (size_t)bands * wide * 5 / 8;
+    uint64_t *block = wt_xcalloc(words, sizeof *block);
     w.view = wt_xcalloc((size_t)bands, sizeof *w.view);
-    for (int b = 0; b < bands && !test_only && !result; b++) result = bloom_reserve(near->band[b], n, err);
-    if (!result) {
+    for (int b = 0; b < bands; b++) {
+        w.view[b].group = (uint32_t *)block + (size_t)b * wide;
+        w.view[b].seen = (uint8_t *)((uint32_t *)block + (size_t)bands * wide) + (size_t)b * wide;
+    }
+    for (int b = 0; b < bands && !test_only && !result; b++)
+        if (band_is_mine(b)) result = bloom_reserve(near->band[b], n, err);
+    if (wt_cluster_any(result != 0)) {
+        if (!result) result = wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
+    } else {
         parallel_tasks(threads, bands, band_look, &w);
+        join_ranks(&w, block, words);
         if (test_only)
             for (int b = 0; b < bands; b++) memset(w.view[b].group, 0xff, n * sizeof *w.view[b].group);
         count_votes(&w, votes, kept);
         if (!test_only) parallel_tasks(threads, bands, band_remember, &w);
     }
-    for (int b = 0; b < bands; b++) free(w.view[b].seen), free(w.view[b].group);
-    free(w.view), free(kept);
+    free(w.view), free(block), free(kept);
     return result;
 }

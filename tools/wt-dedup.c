@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "common/tool.h"
 #include "dedup/corpus.h"
 #include "dedup/overlap.h"
@@ -209,6 +210,7 @@ static void sets_free(overlap_set *sets, size_t n) {
 }
 
 static int run_overlap(const wt_args *args, wt_err *err) {
+    if (wt_cluster_rank() != 0) return 0;             /* one rank does it: both ways fit one machine */
     overlap_job job = {.ngram = (int)over.ngram, .words = (words_rule)words_rule_named(over.words),
                        .fp_rate = over.fp_rate, .expect = over.expect, .probes = over.probes, .lines = over.lines,
                        .threads = args->threads, .json = over.json, .output = args->output, .seed = args->seed,
