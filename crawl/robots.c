@@ -48,10 +48,21 @@ static bool must_stay_encoded(unsigned char c, bool in_query) {
            (c == '/' && !in_query);
 }
 
+/* Characters that stand for themselves in a path, wherever they are: the usual case. */
+static size_t plain_length(wt_str s) {
+    size_t n = 0;
+    while (n < s.len && (unsigned char)s.ptr[n] > ' ' && (unsigned char)s.ptr[n] < 0x7f && s.ptr[n] != '%' &&
+           s.ptr[n] != '*' && s.ptr[n] != '$' && s.ptr[n] != '?')
+        n++;
+    return n;
+}
+
 /* is_pattern: '*' is a wildcard and a '$' at the end an anchor; they stay bare. */
 static void normalise(wt_buf *out, wt_str s, bool is_pattern) {
     bool in_query = false;
-    for (size_t i = 0; i < s.len; i++) {
+    size_t n_plain = plain_length(s);
+    wt_buf_add(out, s.ptr, n_plain);
+    for (size_t i = n_plain; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (c == '%' && i + 2 < s.len && hex_value((unsigned char)s.ptr[i + 1]) >= 0 &&
             hex_value((unsigned char)s.ptr[i + 2]) >= 0) {
