@@ -153,29 +153,28 @@ static uint32_t *ids_room(bpe_cache *c, size_t n) {
     return c->ids + c->n_ids;
 }
 
-const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_t *n_ids) {
-    if (n <= BPE_KEY_MAX) {
-        bpe_key key = bpe_key_copy(word, n);
-        bpe_cache_slot *s = find(c->slot, c->bits, key);
-        if (s->key.hi && !c->narrow) {
-            *n_ids = s->wide[BPE_WIDE_MAX];
-            return s->wide;
-        }
-        if (s->key.hi) {
-            uint32_t *ids = ids_room(c, BPE_NARROW_MAX);
-            for (int i = 0; i < BPE_NARROW_MAX; i++)
-                ids[i] = s->narrow[i];
-            *n_ids = s->narrow[BPE_NARROW_MAX];
-            return ids;
-        }
+/* The word's ids made and kept with the long ones. */
+static const uint32_t *keep_long(bpe_cache *c, bpe_cache_long *s, uint64_t hash, const uint8_t *word, size_t n,
+                                 uint32_t *ids, size_t n_ids) {
+    size_t held = c->bytes.len + c->n_ids * sizeof *c->ids + 2 * c->n_long * sizeof *s;
+    if (held > c->long_bytes_max) {
+        size_t at = c->n_ids;
+        long_clear(c);
+        memmove(c->ids, c->ids + at, n_ids * sizeof *ids);
+        ids = c->ids;
+        s = long_find(c, word, n, hash);
+    } else if (2 * c->n_long >= c->long_mask) {
+        long_grow(c);
+        s = long_find(c, word, n, hash);
     }
-    if (n <= BPE_KEY_MAX || n > LONG_WORD_MAX) {
-        uint32_t *ids = ids_room(c, n);
-        *n_ids = bpe_merge_piece(c->model, word, n, ids);
-        if (n <= BPE_KEY_MAX && *n_ids <= (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX))
-            remember_short(c, bpe_key_copy(word, n), ids, *n_ids);
-        return ids;
-    }
+    *s = (bpe_cache_long){hash, c->bytes.len, c->n_ids, (uint32_t)n, (uint32_t)n_ids};
+    wt_buf_add(&c->bytes, word, n);
+    c->n_ids += n_ids;
+    c->n_long++;
+    return ids;
+}
+
+static const uint32_t *long_ids(bpe_cache *c, const uint8_t *word, size_t n, size_t *n_ids) {
     uint64_t hash = wt_hash64(word, n, 0) | 1;
     bpe_cache_long *s = long_find(c, word, n, hash);
     if (s->hash) {
@@ -184,20 +183,39 @@ const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_
     }
     uint32_t *ids = ids_room(c, n);
     *n_ids = bpe_merge_piece(c->model, word, n, ids);
-    size_t held = c->bytes.len + c->n_ids * sizeof *c->ids + 2 * c->n_long * sizeof *s;
-    if (held > c->long_bytes_max) {
-        size_t at = c->n_ids;
-        long_clear(c);
-        memmove(c->ids, c->ids + at, *n_ids * sizeof *ids);
-        ids = c->ids;
-        s = long_find(c, word, n, hash);
-    } else if (2 * c->n_long >= c->long_mask) {
-        long_grow(c);
-        s = long_find(c, word, n, hash);
+    return keep_long(c, s, hash, word, n, ids, *n_ids);
+}
+
+/* A short word of too many ids (blanks that indent code: an id each) has a slot too, under a key that no
+ * word has, which says to look among the long ones. */
+#define IS_LONG (UINT64_C(1) << 63)
+
+const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_t *n_ids) {
+    if (n > LONG_WORD_MAX) {
+        uint32_t *ids = ids_room(c, n);
+        *n_ids = bpe_merge_piece(c->model, word, n, ids);
+        return ids;
     }
-    *s = (bpe_cache_long){hash, c->bytes.len, c->n_ids, (uint32_t)n, (uint32_t)*n_ids};
-    wt_buf_add(&c->bytes, word, n);
-    c->n_ids += *n_ids;
-    c->n_long++;
+    if (n > BPE_KEY_MAX)
+        return long_ids(c, word, n, n_ids);
+    bpe_key key = bpe_key_copy(word, n), marked = {key.lo, key.hi | IS_LONG};
+    bpe_cache_slot *s = find(c->slot, c->bits, key);
+    if (s->key.hi && !c->narrow) {
+        *n_ids = s->wide[BPE_WIDE_MAX];
+        return s->wide;
+    }
+    if (s->key.hi) {
+        uint32_t *ids = ids_room(c, BPE_NARROW_MAX);
+        for (int i = 0; i < BPE_NARROW_MAX; i++)
+            ids[i] = s->narrow[i];
+        *n_ids = s->narrow[BPE_NARROW_MAX];
+        return ids;
+    }
+    if (find(c->slot, c->bits, marked)->key.hi)
+        return long_ids(c, word, n, n_ids);
+    uint32_t *ids = ids_room(c, n);
+    *n_ids = bpe_merge_piece(c->model, word, n, ids);
+    bool fits = *n_ids <= (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX);
+    remember_short(c, fits ? key : marked, ids, fits ? *n_ids : 0);
     return ids;
 }
