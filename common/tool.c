@@ -19,7 +19,8 @@ static int scaled(const char *text, double unit, uint64_t *out, wt_err *err) {
     char *end;
     errno = 0;
     double x = strtod(text, &end);
-    if (end == text || x < 0 || !isfinite(x)) return wt_fail(err, WT_EARG, "'%s' is not a number", text);
+    bool decimal = strspn(text, "0123456789.") > 0 && text[1] != 'x' && text[1] != 'X';
+    if (end == text || !decimal || x < 0 || !isfinite(x)) return wt_fail(err, WT_EARG, "'%s' is not a number", text);
     static const char prefixes[] = "kMGT";
     const char *at = *end ? strchr(prefixes, *end == 'K' ? 'k' : *end) : NULL;
     double scale = 1;

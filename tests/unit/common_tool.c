@@ -27,7 +27,7 @@ static void values_parse(void **state) {
     assert_int_equal(x, 2048);
     assert_int_equal(wt_parse_bytes("3GiB", &x, &err), 0);
     assert_int_equal(x, 3221225472);
-    static const char *const wrong[] = {"", "x", "-1", "1x", "1 k", "99999999999999999999", "99999999999999G"};
+    static const char *const wrong[] = {"", "x", "-1", "1x", "1 k", "99999999999999999999", "99999999999999G", "0x10", " 1", "+1", "inf", "nan"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (wt_parse_count(wrong[i], &x, &err) == 0) fail_msg("count '%s' was taken as %llu", wrong[i], (unsigned long long)x);
         assert_int_equal(err.code, WT_EARG);
