@@ -304,7 +304,24 @@ static int fill(const report *r, part *p, wt_err *err) {
     }
 }
 
+/* A crawl of several ranks is a folder for each of them. 1: was one, 0: is none, -1 */
+static int add_ranks(report *r, const char *path, wt_err *err) {
+    char name[32];
+    int n = 0, result = 0;
+    for (; result == 0; n++) {
+        snprintf(name, sizeof name, "rank-%03d", n);
+        char *rank = wt_path_join(path, name);
+        bool there = has(rank, "state.sqlite");
+        if (there) result = report_add(r, rank, err);
+        free(rank);
+        if (!there) break;
+    }
+    return result ? -1 : n > 0;
+}
+
 int report_add(report *r, const char *path, wt_err *err) {
+    int ranks = wt_is_dir(path) ? add_ranks(r, path, err) : 0;
+    if (ranks) return ranks < 0 ? -1 : 0;
     report_kind kind = report_kind_of(path, err);
     if (kind == KIND_UNKNOWN) return -1;
     WT_GROW(r->part, r->cap, r->n + 1);

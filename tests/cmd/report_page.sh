@@ -42,6 +42,9 @@ check "again" "$report" $all -o again.html --title 'Seven <stages>'
 same "the same page each time" all.html again.html
 holds "the title" "Seven &lt;stages&gt;" all.html
 if [ -e crawl/state.sqlite ]; then
+    mkdir -p ranks/rank-000 ranks/rank-001; cp crawl/state.sqlite ranks/rank-000/; cp crawl/state.sqlite ranks/rank-001/
+    check "a crawl of two ranks" "$report" ranks -o ranks.html
+    holds "is two sections" "ranks/rank-001" ranks.html
     holds "crawl: statuses have names" "Not Found" all.html
     holds "crawl: why it failed" "connection refused &lt;by host&gt;" all.html
     holds "crawl: types without parameters" "<td>text/html</td>" all.html
