@@ -33,18 +33,22 @@ void bpe_bytes_to_chars(wt_buf *out, wt_str bytes) {
         wt_buf_add(out, utf8, (size_t)wt_utf8_encode(bpe_byte_char((uint8_t)bytes.ptr[i]), utf8));
 }
 
+/* The byte that a character stands for, or -1. */
+static int byte_of_char(uint32_t cp) {
+    if (cp < 0x100)
+        return BPE_BYTE_RANK[cp] < 188 ? (int)cp : -1;
+    uint32_t k = cp - 0x100;        /* bytes 0..32, 127..160, 173 */
+    return k < 33 ? (int)k : k < 67 ? (int)k - 33 + 127 : k == 67 ? 173 : -1;
+}
+
 int bpe_chars_to_bytes(wt_buf *out, wt_str chars) {
-    uint8_t byte_of[0x144] = {0};
-    bool is_char[0x144] = {false};
-    for (int b = 0; b < 256; b++)
-        byte_of[bpe_byte_char((uint8_t)b)] = (uint8_t)b, is_char[bpe_byte_char((uint8_t)b)] = true;
     const char *end = chars.ptr + chars.len;
     for (const char *p = chars.ptr; p < end;) {
         uint32_t cp;
-        int length = wt_utf8_decode(p, end, &cp);
-        if (!length || cp >= 0x144 || !is_char[cp])
+        int length = wt_utf8_decode(p, end, &cp), byte = length ? byte_of_char(cp) : -1;
+        if (byte < 0)
             return -1;
-        wt_buf_add_char(out, (char)byte_of[cp]);
+        wt_buf_add_char(out, (char)byte);
         p += length;
     }
     return 0;
