@@ -43,9 +43,9 @@ static const wt_tool tool = {
     .summary = "evaluate a GPT-2 checkpoint as the paper did",
     .usage = "[options] --task NAME --data FILE CHECKPOINT",
     .description =
-        "CHECKPOINT is a Hugging Face GPT-2 directory, a folder of wt-train, or the word 'uniform' with -t: all ids\n"
-        "equally probable, as a floor. Perplexities are over the words, characters and bytes of the original file,\n"
-        "as in the paper, and over tokens; the result names the windows and the detokenizer that were used, for\n"
+        "CHECKPOINT is a Hugging Face GPT-2 directory, a folder of wt-train, or the word 'uniform' with -t: all ids "
+        "equally probable, as a floor. Perplexities are over the words, characters and bytes of the original file, "
+        "as in the paper, and over tokens; the result names the windows and the detokenizer that were used, for "
         "other choices give other numbers. --limit takes the first examples.",
     .options = options,
     .example = "wt-eval run/ --task wikitext2 --data wiki.test.tokens",
@@ -116,29 +116,62 @@ static int evaluate(const wt_args *args, const eval_model *m, wt_buf *json, wt_e
     return failed;
 }
 
+static int result_write(const wt_args *args, wt_buf *json, wt_err *err) {
+    wt_report_json("result", wt_buf_view(json));
+    wt_buf_add_char(json, '\n');
+    if (args->output)
+        return wt_write_file(args->output, wt_buf_view(json), err);
+    if (json_wanted)
+        fwrite(json->ptr, 1, json->len, stdout);
+    else
+        result_print((wt_str){json->ptr, json->len - 1});
+    return 0;
+}
+
+/* All that decides the result. */
+static void run_key(const wt_args *args, const eval_model *m, wt_buf *key) {
+    const char *dir = m->model ? gpt_dir_of(m->model) : args->inputs[0];
+    char *weights = wt_path_join(dir ? dir : args->inputs[0], "model.safetensors");
+    wt_buf_printf(key, "{\"task\":\"%s\",\"preset\":\"%s\",\"window\":\"%s\",\"stride\":%llu,\"context\":%llu,\"bytes\":%llu,"
+                       "\"shots\":%lld,\"max_tokens\":%llu,\"limit\":%llu,\"seed\":%llu,\"inputs\":[",
+                  task, preset, window ? window : "", (unsigned long long)stride, (unsigned long long)context,
+                  (unsigned long long)bytes, (long long)shots, (unsigned long long)max_tokens,
+                  (unsigned long long)args->limit, (unsigned long long)args->seed);
+    wt_run_key_input(key, weights);
+    wt_run_key_input(key, data);
+    if (tokenizer_path)
+        wt_run_key_input(key, tokenizer_path);
+    if (few_shot)
+        wt_run_key_input(key, few_shot);
+    if (stopwords)
+        wt_run_key_input(key, stopwords);
+    wt_buf_add_str(key, WT_STR("]}"));
+    free(weights);
+}
+
 static int run(const wt_args *args, wt_err *err) {
     eval_model m = {0};
-    wt_buf json = {0};
-    if (wt_cluster_rank() != 0)
-        return 0;               /* under MPI one rank evaluates */
+    wt_buf json = {0}, key = {0};
     if (args->n_inputs != 1)
         return wt_fail(err, WT_EARG, "one checkpoint at a time");
     if (!task || !data)
         return wt_fail(err, WT_EARG, "name a --task and its --data");
     if (stride > 1 << 20 || max_tokens > 1 << 20 || shots < 0 || shots > 1000)
         return wt_fail(err, WT_EARG, "--stride, --max-tokens or --shots is out of range");
-    int failed = model_open(args, &m, err) || evaluate(args, &m, &json, err);
+    int failed = model_open(args, &m, err), state = 0;
     if (!failed) {
-        wt_report_json("result", wt_buf_view(&json));
-        wt_buf_add_char(&json, '\n');
-        if (args->output)
-            failed = wt_write_file(args->output, wt_buf_view(&json), err);
-        else if (json_wanted)
-            fwrite(json.ptr, 1, json.len, stdout);
-        else
-            result_print((wt_str){json.ptr, json.len - 1});
+        run_key(args, &m, &key);
+        state = wt_run_begin(args->output, false, wt_buf_view(&key), args->force, err);
+        failed = state < 0 ? -1 : 0;
+    }
+    if (!failed && state != WT_RUN_DONE) {
+        if (wt_cluster_rank() == 0)     /* under MPI one rank evaluates */
+            failed = evaluate(args, &m, &json, err) || result_write(args, &json, err);
+        if (!wt_cluster_any(failed))
+            failed = wt_run_finish(args->output, false, wt_buf_view(&key), err);
     }
     wt_buf_free(&json);
+    wt_buf_free(&key);
     bpe_encoder_free(m.encoder);
     bpe_model_free(m.tokenizer);
     gpt_free(m.model);

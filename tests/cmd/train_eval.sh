@@ -100,3 +100,6 @@ head -c 3000 run/latest/model.safetensors >cut.safetensors; cp -rL run/latest ba
 check_fails 1 "a cut checkpoint" "$E" bad --task text --data b.txt
 mkdir folder; head -3 docs.jsonl >folder/a.jsonl; gzip -c docs.jsonl >folder/b.jsonl.gz
 equal "a folder of documents" "$("$E" run --task text --data folder --limit 10 --json -q | sed 's/.*"texts":\([0-9]*\).*/\1/')" 10
+check "a finished result is left as it is" "$E" run --task text --data b.txt --json -q -o text.json
+check_fails 1 "another evaluation's result is refused" "$E" run --task text --data a.txt --json -q -o text.json
+check "--force writes it" "$E" run --task text --data a.txt --json -q -o text.json --force
