@@ -33,13 +33,19 @@ static void block_rates(double *rate, int n, int B, int k) {
     }
 }
 
+/* lgamma() sets a global; bands are sized in many threads. */
+static double log_factorial(int n) {
+    int sign;
+    return lgamma_r(n + 1.0, &sign);
+}
+
 /* Mean over a Poisson load. */
 static double poisson_mean(const double *rate, int n, double load) {
     double sum = 0;
     int i_min = (int)(load - 12 * sqrt(load) - 20), i_max = (int)(load + 12 * sqrt(load) + 40);
     if (i_min < 0) i_min = 0;
     for (int i = i_min; i <= i_max; i++)
-        sum += exp(i * log(load) - load - lgamma(i + 1.0)) * (i < n ? rate[i] : 1.0);
+        sum += exp(i * log(load) - load - log_factorial(i)) * (i < n ? rate[i] : 1.0);
     return sum < 1 ? sum : 1;
 }
 

@@ -77,12 +77,17 @@ void sketch_bands(const uint32_t *bins, const sketch_plan *plan, uint64_t *band_
 
 /* ---- the curve ---- */
 
+static double log_factorial(int n) {
+    int sign;
+    return lgamma_r(n + 1.0, &sign);                  /* lgamma() sets a global */
+}
+
 /* P[Binomial(n, p) >= c] */
 static double binomial_tail(int n, double p, int c) {
     if (p >= 1) return 1;
     if (p <= 0) return c <= 0;
     double ratio = p / (1 - p), sum = 0;
-    double term = exp(lgamma(n + 1.0) - lgamma(c + 1.0) - lgamma(n - c + 1.0) + c * log(p) + (n - c) * log1p(-p));
+    double term = exp(log_factorial(n) - log_factorial(c) - log_factorial(n - c) + c * log(p) + (n - c) * log1p(-p));
     for (int i = c; i <= n; i++) {
         sum += term;
         term *= ratio * (n - i) / (i + 1);
