@@ -182,6 +182,10 @@ const char *gpt_dir_of(const gpt *m) { return m->dir; }
 
 void gpt_threads_calm(char **argv) {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0) return;                 /* where there is no /proc, things stay as they are */
+    path[n] = 0;
     setenv("GOMP_SPINCOUNT", "10000", 1);
-    execv("/proc/self/exe", argv);      /* where there is no /proc, things stay as they are */
+    execv(path, argv);
 }
