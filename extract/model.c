@@ -76,6 +76,28 @@ static float tree_value(const uint32_t *x, const float *row) {
     }
 }
 
+/* One step of a row; at a leaf it stands still, without a branch. */
+static inline const uint32_t *tree_step(const uint32_t *x, const float *row) {
+    uint32_t head = x[0], inner = head < 0xffff0000u ? UINT32_MAX : 0;
+    uint32_t step = (head & 0xffff) + (row[head >> 16 & inner] > float_of(x[1]));
+    return x + 2 * (size_t)(step & inner);
+}
+
+/* Four rows at once: their walks do not wait for each other's loads. */
+static void tree_add4(const uint32_t *root, const float *const row[4], float *const out[4]) {
+    const uint32_t *a = root, *b = root, *c = root, *d = root;
+    while ((a[0] & b[0] & c[0] & d[0]) < 0xffff0000u) {
+        a = tree_step(a, row[0]);
+        b = tree_step(b, row[1]);
+        c = tree_step(c, row[2]);
+        d = tree_step(d, row[3]);
+    }
+    *out[0] += float_of(a[1]);
+    *out[1] += float_of(b[1]);
+    *out[2] += float_of(c[1]);
+    *out[3] += float_of(d[1]);
+}
+
 void model_score(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out) {
     enum { BATCH = 256 };
     for (size_t start = 0; start < n; start += BATCH) {
@@ -87,11 +109,21 @@ void model_score(const model_trees *m, const float *rows, size_t n, size_t n_fea
         }
         for (uint32_t k = 0; k < m->n_trees; k++) {
             const uint32_t *root = m->node + 2 * (size_t)m->root[k];
-            for (size_t i = 0; i < n_active; i++)
+            size_t i = 0;
+            for (; i + 4 <= n_active; i += 4) {
+                const float *row[4];
+                float *sum[4];
+                for (int k4 = 0; k4 < 4; k4++) {
+                    row[k4] = rows + (start + active[i + (size_t)k4]) * n_features;
+                    sum[k4] = &out[start + active[i + (size_t)k4]];
+                }
+                tree_add4(root, row, sum);
+            }
+            for (; i < n_active; i++)
                 out[start + active[i]] += tree_value(root, rows + (start + active[i]) * n_features);
             if ((k + 1) % MODEL_CHECK_TREES) continue;
             size_t left = 0;
-            for (size_t i = 0; i < n_active; i++)
+            for (i = 0; i < n_active; i++)
                 if (fabsf(out[start + active[i]]) < MODEL_SURE) active[left++] = active[i];
             n_active = left;
         }
