@@ -98,8 +98,9 @@ says "'cut.zst'" "a truncated dump is named" "$links" cut.zst -o y.jsonl
 check "nothing under the final name" test ! -e x.jsonl
 check_fails 1 "an output of other settings" "$links" RS_1 --min-score 9 -o a.jsonl.zst
 check "the same command again has nothing to do" "$links" RS_1 -o a.jsonl.zst
+before=$(ls -d /dev/full*)
 check_fails 1 "a full disk" "$links" RS_1 -o /dev/full
-check "nothing is left beside a device" test ! -e /dev/full.posts
+equal "nothing is left beside a device" "$(ls -d /dev/full*)" "$before"
 
 # ---- a killed run goes on ----
 for f in 1 2 3 4; do for i in 1 2 3 4 5 6; do cat RS_$((1 + (f + i) % 3)); done >BIG_$f; done
