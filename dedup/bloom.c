@@ -199,11 +199,6 @@ bool bloom_add_shared(bloom *b, uint64_t key) {
     return seen;
 }
 
-void bloom_prefetch(const bloom *b, uint64_t key) {
-    key = key_of(b, key);
-    for (int i = 0; i < b->n_layers; i++) layer_prefetch(&b->layer[i], key);
-}
-
 /* ---- batches ---- */
 
 static bool split_is_fast(const bloom *b) {
@@ -342,13 +337,6 @@ void bloom_free(bloom *b) {
     free(b);
 }
 
-void bloom_clear(bloom *b) {
-    for (int i = 0; i < b->n_layers; i++) {
-        memset(b->layer[i].words, 0, b->layer[i].plan.bytes);
-        b->layer[i].n_added = 0;
-    }
-}
-
 int bloom_reserve(bloom *b, uint64_t n, wt_err *err) {
     if (!b->grow) return 0;
     const bloom_layer *l = &b->layer[b->n_layers - 1];
@@ -458,20 +446,8 @@ double bloom_fp_expected(const bloom *b) {
 }
 
 bool bloom_overfull(const bloom *b) { return bloom_fp_expected(b) > 1.5 * b->fp_rate; }
-const char *bloom_keys(const bloom *b) { return b->keys; }
 
 /* ---- union ---- */
-
-uint64_t *bloom_layer_words(bloom *b, int i_layer, size_t *n_words) {
-    if (i_layer >= b->n_layers || b->map) return NULL;
-    *n_words = b->layer[i_layer].plan.bytes / 8;
-    return b->layer[i_layer].words;
-}
-
-void bloom_set_n_added(bloom *b, uint64_t n) {
-    for (int i = 0; i < b->n_layers - 1; i++) n -= b->layer[i].n_added < n ? b->layer[i].n_added : n;
-    b->layer[b->n_layers - 1].n_added = n;
-}
 
 int bloom_check_same(const bloom *b, const bloom_config *want, wt_err *err) {
     const char *keys = want->keys ? want->keys : "";

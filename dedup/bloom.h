@@ -80,9 +80,6 @@ bool bloom_add_shared(bloom *b, uint64_t key);        /* the same from many thre
 void bloom_test_batch(const bloom *b, const uint64_t *keys, size_t n, uint8_t *seen);
 void bloom_add_batch(bloom *b, const uint64_t *keys, size_t n, uint8_t *seen);
 void bloom_add_batch_shared(bloom *b, const uint64_t *keys, size_t n, uint8_t *seen);
-void bloom_prefetch(const bloom *b, uint64_t key);    /* for callers that interleave filters */
-/* Sets all to empty. */
-void bloom_clear(bloom *b);
 
 /* Makes room for n more keys: a growing filter whose newest layer would pass its capacity gets
  * another. Nothing else ever grows, so when layers appear is the caller's (deterministic) choice.
@@ -105,7 +102,6 @@ void bloom_stats_read(const bloom *b, bloom_stats *stats);   /* reads all bits: 
 uint64_t bloom_n_added(const bloom *b);
 uint64_t bloom_bytes(const bloom *b);
 double bloom_fp_expected(const bloom *b);             /* from n_added alone: no pass */
-const char *bloom_keys(const bloom *b);
 /* True once the expected rate is past 1.5 times the target. */
 bool bloom_overfull(const bloom *b);
 
@@ -125,10 +121,6 @@ int bloom_check_same(const bloom *b, const bloom_config *want, wt_err *err);
 
 /* into |= from: exactly the filter of both key sets. Same layers, seed and keys are needed. */
 int bloom_or(bloom *into, const bloom *from, wt_err *err);
-/* The words of one layer, for reductions over machines: OR of equal filters is their union. */
-uint64_t *bloom_layer_words(bloom *b, int i_layer, size_t *n_words);
-void bloom_set_n_added(bloom *b, uint64_t n);         /* after such a reduction */
-
 /* The bytes of a Parquet file's bloom filter (header and bitset): one split256 layer, seed 0, below
  * 2 GiB. Readers find in it the values whose XXH64 (seed 0) was added. */
 int bloom_export_parquet(const bloom *b, wt_buf *out, wt_err *err);
