@@ -50,6 +50,18 @@ static bool has(wt_str s, const char *lower) {
     return false;
 }
 
+/* Which letters occur in s: most class names are told from "date" and "author" by this alone. */
+static uint32_t letters(wt_str s) {
+    uint32_t mask = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned k = (unsigned)((unsigned char)s.ptr[i] | 32) - 'a';
+        if (k < 26) mask |= 1u << k;
+    }
+    return mask;
+}
+#define L(c) (1u << ((c) - 'a'))
+static bool all_in(uint32_t mask, uint32_t wanted) { return (mask & wanted) == wanted; }
+
 /* ---- <meta> ---- */
 static bool is(wt_str s, const char *name) { return wt_str_eq_nocase(s, wt_str_of(name)); }
 
@@ -157,12 +169,33 @@ static void read_dates(finder *f, uint32_t n) {
     } else if (!f->class_date.len) {
         wt_str c = attr(f, n, HTML_ATTR_class), i = attr(f, n, HTML_ATTR_id);
         if (!c.len && !i.len) return;
+        uint32_t mask = letters(c) | letters(i);
+        if (!all_in(mask, L('d') | L('a') | L('t') | L('e')) && !all_in(mask, L('t') | L('i') | L('m') | L('e')) &&
+            !all_in(mask, L('p') | L('u') | L('b') | L('d')) && !all_in(mask, L('p') | L('o') | L('s') | L('t')) &&
+            !all_in(mask, L('m') | L('e') | L('t') | L('a')) && !all_in(mask, L('b') | L('y') | L('l') | L('n')) &&
+            !all_in(mask, L('s') | L('u') | L('b') | L('m'))) return;
         if (!(has(c, "date") || has(c, "time") || has(c, "published") || has(c, "posted") || has(c, "meta") || has(i, "date") ||
               has(c, "byline") || has(c, "pubdate") || has(c, "submitted"))) return;
         if (has(c, "update") && !has(c, "date ")) return;
         wt_str v = text_below(f, n, 200);
         if (v.len && date_find(v, true, out) && !is_aside(f, n)) f->class_date = v;
     }
+}
+
+/* Does a part of the path name people's pages? One pass over the slashes. */
+static bool is_author_path(wt_str href) {
+    static const char *const parts[] = {"author/", "authors/", "autor/", "people/", "profile/", "users/", "user/", "member.php",
+                                        "members/", "memberlist.php?mode=viewprofile"};
+    const char *p = href.ptr, *end = href.ptr + href.len;
+    while (p < end && (p = memchr(p, '/', (size_t)(end - p)))) {
+        p++;
+        if (p == end || !strchr("apum", *p | 32)) continue;
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+            size_t n = strlen(parts[k]);
+            if ((size_t)(end - p) >= n && wt_str_eq_nocase((wt_str){p, n}, wt_str_of(parts[k]))) return true;
+        }
+    }
+    return false;
 }
 
 static void read_authors(finder *f, uint32_t n) {
@@ -176,12 +209,15 @@ static void read_authors(finder *f, uint32_t n) {
         f->rel_author = text_below(f, n, 80);
     if (f->t->node[n].tag == HTML_TAG_a && !f->link_author.len) {
         wt_str href = attr(f, n, HTML_ATTR_href);
-        if ((has(href, "/author/") || has(href, "/authors/") || has(href, "/autor/") || has(href, "/people/") || has(href, "/profile/") ||
-             has(href, "/users/") || has(href, "/user/") || has(href, "/member.php") || has(href, "/members/") || has(href, "viewprofile")) &&
-            !is_aside(f, n))
+        if (is_author_path(href) && !is_aside(f, n))
             f->link_author = text_below(f, n, 60);
     }
     if (f->author_rank >= 3 || !c.len) return;
+    uint32_t mask = letters(c);
+    if (!all_in(mask, L('a') | L('u') | L('t') | L('o') | L('r')) && !all_in(mask, L('b') | L('y') | L('l') | L('n')) &&
+        !all_in(mask, L('v') | L('c') | L('r') | L('d')) && !all_in(mask, L('w') | L('r') | L('i') | L('t')) &&
+        !all_in(mask, L('p') | L('o') | L('s') | L('t')) && !all_in(mask, L('u') | L('s') | L('r') | L('n')) &&
+        !all_in(mask, L('s') | L('u') | L('b') | L('m'))) return;
     int rank = has(c, "author-name") || has(c, "author_name") || has(c, "authorname") || has(c, "byline-name") || has(c, "byline__name") ? 3
                : has(c, "byline") || has(c, "author") || has(c, "vcard") ? 2
                : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") || has(c, "autor") || has(c, "poster") ? 1 : 0;
