@@ -668,6 +668,9 @@ static int check_state_is_before(run *r, int begin, wt_err *err) {
 }
 
 int corpus_run(const corpus_job *job, wt_err *err) {
+    wt_str state = wt_str_of(job->state);             /* refused now, not when all is done */
+    if (wt_str_ends(state, WT_STR(".zst")) || wt_str_ends(state, WT_STR(".gz")))
+        return wt_fail(err, WT_EARG, "state '%s': filters do not compress; choose a name without .zst or .gz", job->state);
     run r = {.job = job, .arena = wt_arena_new(0)};
     r.to_folder = job->output && !is_file_name(job->output);
     wt_str output = wt_str_of(job->output ? job->output : "-");

@@ -110,8 +110,8 @@ void dedup_batch_share(dedup_batch *batch, int root);
 int dedup_gather(dedup *d, wt_err *err);              /* all filters to all ranks, before dedup_save */
 
 /* ---- state ---- */
-/* The state is a file (docs/formats/dedup.md) of the rules, a note of the caller's (JSON) and the
- * filters. Loading refuses a file of other rules, naming both values. */
+/* The state is a file (docs/formats/dedup.md; its name must not end in .zst or .gz) of the rules, a
+ * note of the caller's (JSON) and the filters. Loading refuses a file of other rules, naming both values. */
 int dedup_save(const dedup *d, const char *path, wt_str note, wt_err *err);
 dedup *dedup_load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err);
 /* Adds the keys of a state file as read-only: rules the file has are asked even where `d` does not

@@ -124,9 +124,6 @@ static int write_all(const dedup *d, wt_out *out, wt_str json, wt_err *err) {
 
 int dedup_save(const dedup *d, const char *path, wt_str note, wt_err *err) {
     wt_buf json = {0};
-    if (wt_str_ends(wt_str_of(path), WT_STR(".zst")) || wt_str_ends(wt_str_of(path), WT_STR(".gz")))
-        return wt_fail(err, WT_EARG, "state '%s': filters do not compress; choose a name without .zst or .gz",
-                       path);
     wt_buf_add_str(&json, WT_STR("{\"rules\":"));
     dedup_rules_write(&d->rules, &json);
     wt_buf_printf(&json, ",\"note\":%.*s}\n", note.len ? (int)note.len : 4, note.len ? note.ptr : "null");

@@ -135,6 +135,7 @@ equal "their causes are written" "$(zstd -dcq b/dropped.jsonl.zst | grep -o '"ca
 says '"no-text": *3' "and counted" cat b.json
 check_fails 1 "a missing file" "$D" nosuch.jsonl -o z
 check_fails 2 "a bad threshold" "$D" docs.jsonl -o z --threshold 7
+check_fails 2 "a state that would be compressed" "$D" docs.jsonl -o z --state s.zst
 check_fails 2 "a bad rate" "$D" docs.jsonl -o z --fpr 3
 zstd -q docs.jsonl -o docs.jsonl.zst; head -c 9000 docs.jsonl.zst >cut.jsonl.zst
 check_fails 1 "a cut input" "$D" cut.jsonl.zst -o z
