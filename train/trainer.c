@@ -550,7 +550,8 @@ static int train_loop(run *r, wt_err *err) {
         wt_progress_note("step %llu, loss %.4f (%.4f), lr %.2e, norm %.2f, %.0f%% of gemm", (unsigned long long)r->at.step, r->last_loss,
                          r->at.loss_smooth, r->last_rate, r->last_norm, 100 * share);
         result = after_step(r, seconds, share, rate, last, err);
-        if (result == 0 && (last || stop || save || every(r->at.step, o->save_every, false))) result = save_checkpoint(r, err);
+        bool due = every(r->at.step, o->save_every, false) && !r->at.skipped_in_row;    /* what a rollback returns to is good */
+        if (result == 0 && (last || stop || save || due)) result = save_checkpoint(r, err);
         if (result == 0 && stop && !last) result = wt_stop_error(err);
     }
     wt_progress_end();

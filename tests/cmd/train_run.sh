@@ -70,6 +70,10 @@ cp -r parts broken; printf 'x' | dd of="$(readlink -f broken/latest)/state.wtts"
 sed -i 's/"complete"/"running"/' broken/run.json
 check_fails 1 "a damaged state" "$BIN/wt-train" "$@" -o broken
 
+# A learning rate that breaks everything: steps are passed over, the run goes back, then gives up with words.
+check_fails 1 "no finite loss and no checkpoint" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --save-every 0 -o nan
+says "back to the weights of step" "no finite loss: back to a checkpoint" "$BIN/wt-train" "$@" --lr 1e18 --warmup 4 --save-every 1 -o nan2
+
 # Sampling.
 "$BIN/wt-sample" -j 1 whole --prompt "the of" -n 3 --max-tokens 12 --seed 4 -q > a
 "$BIN/wt-sample" -j 1 whole --prompt "the of" -n 1 --max-tokens 12 --seed 4 -q -j 2 > b
