@@ -179,6 +179,7 @@ static int run(const wt_args *args, wt_err *err) {
 }
 
 int main(int argc, char **argv) {
+    gpt_threads_calm(argv);
     wt_err err = {0};
     wt_args args;
     wt_tool_start(&tool, argc, argv, &args);
