@@ -182,8 +182,8 @@ static void find_repeats(content *c, page_facts *f) {
     for (size_t i = 0; i < c->n_blocks; i++) {
         uint32_t *at = bsearch(&c->block[i].text_hash, hash, c->n_blocks, sizeof *hash, cmp_hash);
         uint32_t n = 1;
-        for (uint32_t *p = at; p > hash && p[-1] == *at; p--) n++;
-        for (uint32_t *p = at; p + 1 < hash + c->n_blocks && p[1] == *at; p++) n++;
+        for (uint32_t *p = at; n < 20 && p > hash && p[-1] == *at; p--) n++;
+        for (uint32_t *p = at; n < 20 && p + 1 < hash + c->n_blocks && p[1] == *at; p++) n++;
         c->row[i * N_FEATURES2 + F_repeats] = n < 20 ? (float)n : 20;
         f->n_repeat += n > 1;
     }
