@@ -239,6 +239,13 @@ static void batch_do(bloom *b, const uint64_t *keys, size_t n, uint8_t *seen, ve
     }
 }
 
+void bloom_prefetch(const bloom *b, const uint64_t *keys, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = key_of(b, keys[i]);
+        for (int l = 0; l < b->n_layers; l++) layer_prefetch(&b->layer[l], key);
+    }
+}
+
 void bloom_test_batch(const bloom *b, const uint64_t *keys, size_t n, uint8_t *seen) {
     batch_do((bloom *)b, keys, n, seen, TEST);
 }
@@ -325,6 +332,15 @@ bloom *bloom_new_with(const bloom_config *config, wt_err *err) {
     return b;
 }
 
+bloom *bloom_new_planned(const bloom_config *config, const bloom_plan *plan, wt_err *err) {
+    bloom *b = bloom_alloc(config, err);
+    if (b && bloom_layer_add(b, plan, config->capacity, err)) {
+        bloom_free(b);
+        return NULL;
+    }
+    return b;
+}
+
 bloom *bloom_new(uint64_t capacity, double fp_rate, wt_err *err) {
     return bloom_new_with(&(bloom_config){.capacity = capacity, .fp_rate = fp_rate}, err);
 }
@@ -355,37 +371,21 @@ static uint64_t popcount_words(const uint64_t *w, size_t n) {
 /* The chance of a false "seen" in this layer, from the bits: the mean over blocks of the chance in
  * each. *bits_set gets the number of bits that are set. */
 static double layer_rate_now(const bloom_layer *l, uint64_t *bits_set) {
-    uint64_t n = l->plan.n_blocks, sum = 0;
-    double mean[2] = {0, 0};
+    uint64_t n = l->plan.n_blocks;
+    bool fast = __builtin_cpu_supports("avx2");
+    *bits_set = 0;
     if (l->plan.variant == BLOOM_CLASSIC) {
         *bits_set = popcount_words(l->words, n / 64);
         return pow((double)*bits_set / (double)n, l->plan.k);
     }
-    if (l->plan.variant == BLOOM_SPLIT256) {
-        for (uint64_t i = 0; i < n; i++) {
-            const uint64_t *w = l->words + i * SPLIT_WORDS;
-            double chance = 1;
-            for (int j = 0; j < SPLIT_WORDS; j++) {
-                int low = __builtin_popcount((uint32_t)w[j]), high = __builtin_popcount(w[j] >> 32);
-                chance *= low * high / 1024.0;
-                sum += (uint64_t)(low + high);
-            }
-            mean[0] += chance;
-        }
-        *bits_set = sum;
-        return mean[0] / (double)n;
-    }
-    double power[513];
+    if (l->plan.variant == BLOOM_SPLIT256)
+        return (fast ? split_rate_avx2 : split_rate_sum)(l->words, n, bits_set) / (double)n;
+    double power[513], rate = 1;
     for (int x = 0; x <= 512; x++) power[x] = pow(x / 512.0, l->plan.k);
     int halves = l->plan.variant == BLOOM_TWO_LINE ? 2 : 1;
-    for (int half = 0; half < halves; half++)
-        for (uint64_t i = 0; i < n; i++) {
-            uint64_t set = popcount_words(l->words + (half * n + i) * LINE_WORDS, LINE_WORDS);
-            mean[half] += power[set];
-            sum += set;
-        }
-    *bits_set = sum;
-    return halves == 2 ? mean[0] / (double)n * (mean[1] / (double)n) : mean[0] / (double)n;
+    for (uint64_t half = 0; half < (uint64_t)halves; half++)
+        rate *= (fast ? line_rate_avx2 : line_rate_sum)(l->words + half * n * LINE_WORDS, n, power, bits_set) / (double)n;
+    return rate;
 }
 
 /* Distinct keys from the share of bits set: each key throws `bits` balls into `per_block` bins of

@@ -28,3 +28,10 @@ void split_test_avx2(const uint64_t *words, uint64_t n_blocks, const uint64_t *k
         seen[i] = (uint8_t)_mm256_testc_si256(_mm256_load_si256(block), mask_of(keys[i]));
     }
 }
+
+double split_rate_avx2(const uint64_t *words, uint64_t n_blocks, uint64_t *bits_set) {
+    return split_rate_sum(words, n_blocks, bits_set);
+}
+double line_rate_avx2(const uint64_t *words, uint64_t n_lines, const double *power, uint64_t *bits_set) {
+    return line_rate_sum(words, n_lines, power, bits_set);
+}

@@ -43,6 +43,45 @@ static inline uint64_t split_block(uint64_t key, uint64_t n_blocks) {
 bloom *bloom_alloc(const bloom_config *config, wt_err *err);   /* without layers */
 int bloom_layer_add(bloom *b, const bloom_plan *plan, uint64_t capacity, wt_err *err);
 
+/* The layer with a plan that was made already (filters of one size share it). */
+bloom *bloom_new_planned(const bloom_config *config, const bloom_plan *plan, wt_err *err);
+/* Asks for the lines of these keys ahead of the verbs. */
+void bloom_prefetch(const bloom *b, const uint64_t *keys, size_t n);
+
+/* The chance of a false "seen", summed over blocks, and the bits that are set: here once, and compiled
+ * a second time with the instruction that counts bits. */
+static inline double split_rate_sum(const uint64_t *words, uint64_t n_blocks, uint64_t *bits_set) {
+    double sum = 0;
+    uint64_t set = 0;
+    for (uint64_t i = 0; i < n_blocks; i++) {
+        const uint64_t *w = words + i * SPLIT_WORDS;
+        double chance = 1;
+        for (int j = 0; j < SPLIT_WORDS; j++) {
+            int low = __builtin_popcount((uint32_t)w[j]), high = __builtin_popcount(w[j] >> 32);
+            chance *= low * high / 1024.0;
+            set += (uint64_t)(low + high);
+        }
+        sum += chance;
+    }
+    *bits_set += set;
+    return sum;
+}
+/* power[x]: the chance in a line of x bits set. */
+static inline double line_rate_sum(const uint64_t *words, uint64_t n_lines, const double *power, uint64_t *bits_set) {
+    double sum = 0;
+    uint64_t set = 0;
+    for (uint64_t i = 0; i < n_lines; i++) {
+        int bits = 0;
+        for (int j = 0; j < LINE_WORDS; j++) bits += __builtin_popcountll(words[i * LINE_WORDS + (uint64_t)j]);
+        sum += power[bits];
+        set += (uint64_t)bits;
+    }
+    *bits_set += set;
+    return sum;
+}
+double split_rate_avx2(const uint64_t *words, uint64_t n_blocks, uint64_t *bits_set);
+double line_rate_avx2(const uint64_t *words, uint64_t n_lines, const double *power, uint64_t *bits_set);
+
 /* split256 with AVX2; same results as the plain ones in bloom.c. `keys` already seeded. */
 void split_add_avx2(uint64_t *words, uint64_t n_blocks, const uint64_t *keys, size_t n,
                     uint8_t *seen);

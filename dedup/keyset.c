@@ -44,7 +44,7 @@ int keyset_init(keyset *set, const bloom_config *total, wt_err *err) {
     /* Shares of a known total scatter by their square root. */
     one.capacity += (uint64_t)(4 * __builtin_sqrt((double)one.capacity));
     for (int i = 0; i < KEYSET_SHARDS; i++)
-        if (!(set->shard[i] = bloom_new_with(&one, err))) {
+        if (!(set->shard[i] = i ? bloom_new_planned(&one, &set->shard[0]->layer[0].plan, err) : bloom_new_with(&one, err))) {
             keyset_reset(set);
             return -1;
         }
@@ -83,6 +83,8 @@ typedef struct {
     wt_err err[KEYSET_SHARDS];
 } deal;
 
+enum { FETCH_AHEAD = 48 };
+
 static void shard_do(void *ctx, int i) {
     deal *d = ctx;
     bloom *b = d->set->shard[i];
@@ -101,8 +103,14 @@ static void shard_do(void *ctx, int i) {
         bloom_add_batch(b, d->keys + begin, end - begin, d->seen + begin);
         return;
     }
+    /* Documents may have a handful of keys here: lines are fetched across their borders. */
     const size_t *group_end = d->group_end + (size_t)i * d->n_groups;
-    for (size_t g = 0, at = begin; g < d->n_groups; at = group_end[g++]) {
+    for (size_t g = 0, at = begin, fetched = begin; g < d->n_groups; at = group_end[g++]) {
+        size_t ahead = group_end[g] + FETCH_AHEAD < end ? group_end[g] + FETCH_AHEAD : end;
+        if (group_end[g] - at < FETCH_AHEAD && fetched < ahead) {
+            bloom_prefetch(b, d->keys + fetched, ahead - fetched);
+            fetched = ahead;
+        }
         bloom_test_batch(b, d->keys + at, group_end[g] - at, d->seen + at);
         bloom_add_batch(b, d->keys + at, group_end[g] - at, NULL);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cluster.h"
+#include "dedup/bloom_impl.h"
 #include "dedup/keyset.h"
 
 #define NONE UINT32_MAX
@@ -14,7 +15,7 @@ int near_init(near_set *near, const sketch_plan *plan, const bloom_config *each,
     near->plan = *plan;
     near->band = wt_xcalloc((size_t)plan->bands, sizeof *near->band);
     for (int i = 0; i < plan->bands; i++)
-        if (!(near->band[i] = bloom_new_with(each, err))) {
+        if (!(near->band[i] = i ? bloom_new_planned(each, &near->band[0]->layer[0].plan, err) : bloom_new_with(each, err))) {
             near_reset(near);
             return -1;
         }
