@@ -62,6 +62,7 @@ static void fill_header(uint8_t *h, const train_state *s, const optimizer *o) {
     put_double(h + 88, s->previous_norm), put64(h + 96, s->best_step), put64(h + 104, s->skipped);
     put64(h + 112, s->rollbacks), put64(h + 120, s->skipped_in_row), put64(h + 128, s->weights_hash);
     memcpy(h + 136, s->dataset, 32);
+    put64(h + 168, s->unproven);
 }
 
 int state_save(const char *path, const train_state *s, const optimizer *o, wt_err *err) {
@@ -96,7 +97,7 @@ static int load_from(FILE *f, train_state *s, optimizer *o, wt_err *err) {
     *s = (train_state){.step = get64(h + 40), .samples = get64(h + 48), .tokens = get64(h + 56), .loss_smooth = get_double(h + 64),
                        .best_loss = get_double(h + 72), .rate_scale = get_double(h + 80), .previous_norm = get_double(h + 88),
                        .best_step = get64(h + 96), .skipped = get64(h + 104), .rollbacks = get64(h + 112),
-                       .skipped_in_row = get64(h + 120), .weights_hash = get64(h + 128)};
+                       .skipped_in_row = get64(h + 120), .weights_hash = get64(h + 128), .unproven = get64(h + 168) != 0};
     memcpy(s->dataset, h + 136, 32);
     return 0;
 }

@@ -10,6 +10,7 @@ typedef struct {
     double loss_smooth, best_loss, rate_scale, previous_norm;
     uint64_t best_step, skipped, rollbacks, skipped_in_row;
     uint64_t weights_hash;
+    bool unproven;                      /* rolled back, and no checkpoint after a good step since */
     uint8_t dataset[32];                /* fingerprint of the training split */
 } train_state;
 

@@ -5,7 +5,8 @@
  * passes of micro_batch, shared by the ranks of the cluster; gradients of a layer are summed over
  * ranks when the last pass has them. The schedule runs over windows too, so that a growing batch
  * does not bend it. A step whose loss or gradient is not finite is passed over; after three in a row
- * the last checkpoint comes back with half the learning rate, and the data goes on. */
+ * the last checkpoint comes back with half the learning rate, and the data goes on. A checkpoint that fails
+ * again before a new one was made after a good step is itself bad: it is removed, and the one before comes back. */
 #include "train/trainer.h"
 
 #include <math.h>
@@ -46,7 +47,7 @@ typedef struct {
     int32_t *key_start;
     double last_loss, last_norm, last_rate;
     double squares;                /* of the gradients so far, fused updates */
-    bool bad_part;
+    bool bad_part, updated;        /* updated: the last step was good and changed the weights */
     const optim_step *fused_step;
     bool last_pass;
 } run;
@@ -202,44 +203,69 @@ static int set_link(const run *r, const char *name, const char *target, wt_err *
     return result;
 }
 
-static int drop_old_checkpoints(const run *r, wt_err *err) {
+enum { CHECKPOINTS_MAX = 4096 };
+/* Steps of the checkpoints in the run's folder, newest first. */
+static size_t list_checkpoints(const run *r, uint64_t steps[CHECKPOINTS_MAX]) {
     wt_paths list = {0};
-    char best[32], latest[32];
-    uint64_t steps[4096];
     size_t n = 0;
-    if (r->o.keep <= 0) return 0;
-    step_name(r->at.best_step, best), step_name(r->at.step, latest);
     static const char *const suffix[] = {"state.wtts", NULL};
     if (wt_paths_add(&list, r->o.output, suffix, NULL) == 0)
-        for (size_t i = 0; i < list.n && n < 4096; i++) {
+        for (size_t i = 0; i < list.n && n < CHECKPOINTS_MAX; i++) {
             unsigned long long step;
             const char *at = strstr(list.path[i], "/step-");
-            if (at && sscanf(at, "/step-%8llu/state.wtts", &step) == 1 && !strstr(at, ".part")) {
-                size_t j = n++;
-                for (; j > 0 && steps[j - 1] < step; j--) steps[j] = steps[j - 1];
-                steps[j] = step;
-            }
+            if (!at || sscanf(at, "/step-%8llu/state.wtts", &step) != 1 || strstr(at, ".part")) continue;
+            size_t j = n;
+            while (j > 0 && steps[j - 1] < step) j--;
+            if (j > 0 && steps[j - 1] == step) continue;     /* seen once more through a link */
+            memmove(steps + j + 1, steps + j, (n++ - j) * sizeof *steps);
+            steps[j] = step;
         }
     wt_paths_free(&list);
-    size_t kept = 0;
+    return n;
+}
+
+static int remove_checkpoint(const run *r, uint64_t step, wt_err *err) {
+    char name[32];
+    step_name(step, name);
+    char *path = run_path(r, name);
+    int result = wt_remove_tree(path, err);
+    free(path);
+    return result;
+}
+
+/* While a rollback is unproven the older ones stay: the newest may be bad as well. */
+static int drop_old_checkpoints(const run *r, wt_err *err) {
+    uint64_t steps[CHECKPOINTS_MAX];
     int result = 0;
+    if (r->o.keep <= 0 || r->at.unproven) return 0;
+    size_t n = list_checkpoints(r, steps), kept = 0;
     for (size_t i = 0; result == 0 && i < n; i++) {
-        char name[32];
-        if (i > 0 && steps[i] == steps[i - 1]) continue;     /* seen once more through a link */
-        step_name(steps[i], name);
-        if (kept < (size_t)r->o.keep || !strcmp(name, latest)) kept++;
-        else if (strcmp(name, best)) {
-            char *path = run_path(r, name);
-            result = wt_remove_tree(path, err);
-            free(path);
-        }
+        if (kept < (size_t)r->o.keep || steps[i] == r->at.step) kept++;
+        else if (steps[i] != r->at.best_step) result = remove_checkpoint(r, steps[i], err);
     }
     return result;
+}
+
+/* Takes the checkpoint behind `latest` away, for its weights give no finite loss; `latest` becomes the one before. */
+static int discard_latest(const run *r, wt_err *err) {
+    uint64_t steps[CHECKPOINTS_MAX];
+    unsigned long long bad;
+    char target[64] = "", name[32], *path = run_path(r, "latest");
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    free(path);
+    if (length <= 0 || sscanf(target, "step-%8llu", &bad) != 1) return wt_fail(err, WT_EDATA, "'%s/latest' is not a link to a checkpoint", r->o.output);
+    size_t n = list_checkpoints(r, steps), i = 0;
+    while (i < n && steps[i] >= bad) i++;
+    if (i == n)
+        return wt_fail(err, WT_EDATA, "no finite loss from the weights of step %llu, and there is no checkpoint before it; lower --lr", bad);
+    step_name(steps[i], name);
+    return set_link(r, "latest", name, err) || remove_checkpoint(r, bad, err) ? -1 : 0;
 }
 
 static int save_checkpoint(run *r, wt_err *err) {
     char name[32];
     int result = 0;
+    if (r->updated) r->at.unproven = false;
     if (wt_cluster_rank() == 0) {
         step_name(r->at.step, name);
         char *final = run_path(r, name), *state = NULL;
@@ -402,6 +428,21 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
     return 0;
 }
 
+/* Returns to `latest`, or to the one before where `latest` has failed already. */
+static int load_last_good(run *r, wt_err *err) {
+    int failed = 0;
+    if (r->at.unproven && wt_cluster_rank() == 0) failed = discard_latest(r, err);
+    if (wt_cluster_any(failed != 0)) return failed ? -1 : wt_fail(err, WT_EDATA, "rank 0 found no checkpoint to return to");
+    if (load_checkpoint(r, err)) return -1;
+    char *best = run_path(r, "best");
+    if (!wt_is_dir(best)) { /* it was the one taken away */
+        r->at.best_loss = INFINITY, r->at.best_step = 0;
+        if (wt_cluster_rank() == 0) unlink(best);
+    }
+    free(best);
+    return 0;
+}
+
 /* After three bad steps in a row: the last good weights, half the rate; the data goes on. */
 static int roll_back(run *r, wt_err *err) {
     train_state now = r->at;
@@ -411,11 +452,12 @@ static int roll_back(run *r, wt_err *err) {
     if (now.rollbacks >= ROLLBACKS_MAX)
         return wt_fail(err, WT_EDATA, "the loss is not finite even after %d returns to a checkpoint with a lower learning rate; lower --lr", ROLLBACKS_MAX);
     if (!saved) return wt_fail(err, WT_EDATA, "the loss is not finite in %d steps and no checkpoint was saved yet; lower --lr", BAD_STEPS_MAX);
-    if (load_checkpoint(r, err)) return -1;
+    if (load_last_good(r, err)) return -1;
     wt_warn("step %llu: %d steps in a row without a finite loss; back to the weights of step %llu with half the learning rate",
             (unsigned long long)now.step, BAD_STEPS_MAX, (unsigned long long)r->at.step);
     r->at.step = now.step, r->at.samples = now.samples, r->at.tokens = now.tokens, r->at.skipped = now.skipped;
     r->at.rollbacks = now.rollbacks + 1, r->at.rate_scale = now.rate_scale / 2, r->at.skipped_in_row = 0;
+    r->at.unproven = true;
     return 0;
 }
 
@@ -441,7 +483,7 @@ static int train_step(run *r, wt_err *err) {
     }
     if (!good) gpt_grad_zero(r->m);
     r->at.step++, r->at.samples += windows, r->at.tokens += windows * (uint64_t)o->seq_len;
-    r->last_norm = norm, r->last_rate = step.learning_rate;
+    r->last_norm = norm, r->last_rate = step.learning_rate, r->updated = good;
     if (good) {
         r->at.previous_norm = norm, r->at.skipped_in_row = 0;
         r->at.loss_smooth = r->at.loss_smooth > 0 ? 0.95 * r->at.loss_smooth + 0.05 * r->last_loss : r->last_loss;
@@ -550,7 +592,7 @@ static int train_loop(run *r, wt_err *err) {
         wt_progress_note("step %llu, loss %.4f (%.4f), lr %.2e, norm %.2f, %.0f%% of gemm", (unsigned long long)r->at.step, r->last_loss,
                          r->at.loss_smooth, r->last_rate, r->last_norm, 100 * share);
         result = after_step(r, seconds, share, rate, last, err);
-        bool due = every(r->at.step, o->save_every, false) && !r->at.skipped_in_row;    /* what a rollback returns to is good */
+        bool due = every(r->at.step, o->save_every, false) && r->updated;    /* what a rollback returns to is good */
         if (result == 0 && (last || stop || save || due)) result = save_checkpoint(r, err);
         if (result == 0 && stop && !last) result = wt_stop_error(err);
     }

@@ -31,6 +31,17 @@ case $code in
 0) skip "SIGTERM saves and exits 3" "the run was over before the signal" ;;
 *) not_ok "SIGTERM saves and exits 3" "exit $code" ;;
 esac
+# SIGUSR1 saves and goes on. A run too long to end by itself before it is stopped.
+until_true() { for i in $(seq 500); do eval "$1" && return; sleep 0.02; done; false; }
+steps_of() { grep -c '"loss"' "$1/log.jsonl" 2>/dev/null; }
+"$BIN/wt-train" "$@" --steps 100000 --save-every 0 --eval-every 0 --sample-every 0 -o asked & pid=$!
+until_true '[ "$(steps_of asked)" -ge 3 ]' 2>/dev/null
+check "nothing is saved before it is asked" test ! -e asked/latest
+kill -USR1 $pid
+check "SIGUSR1 saves" until_true '[ -s asked/latest/state.wtts ]'
+n=$(steps_of asked)
+check "and the run goes on" until_true '[ "$(steps_of asked)" -gt $((n + 3)) ]'
+kill -TERM $pid; wait $pid; equal "until it is stopped" $? 3
 # Killed: it goes on from the last checkpoint.
 "$BIN/wt-train" "$@" -o parts & pid=$!
 for i in $(seq 200); do [ "$(grep -c '"loss"' parts/log.jsonl 2>/dev/null)" -ge 10 ] 2>/dev/null && break; sleep 0.02; done
@@ -73,6 +84,11 @@ check_fails 1 "a damaged state" "$BIN/wt-train" "$@" -o broken
 # A learning rate that breaks everything: steps are passed over, the run goes back, then gives up with words.
 check_fails 1 "no finite loss and no checkpoint" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --save-every 0 -o nan
 says "back to the weights of step" "no finite loss: back to a checkpoint" "$BIN/wt-train" "$@" --lr 1e18 --warmup 4 --save-every 1 -o nan2
+# A step may be good and leave weights that are not: the second return goes to an older checkpoint than the first.
+"$BIN/wt-train" "$@" --lr 1e3 --warmup 8 --save-every 1 --sample-every 0 -o nan3 > nan3.log 2>&1
+returns=$(sed -n 's/.*back to the weights of step \([0-9]*\).*/\1/p' nan3.log | head -2 | tr '\n' ' ')
+check "weights that failed again are not returned to again ($returns)" sh -c 'test $# -eq 2 && test "$2" -lt "$1"' - $returns
+says "no checkpoint before it" "nothing older to return to" "$BIN/wt-train" "$@" --lr 1e8 --warmup 8 --save-every 1 -o nan4
 
 # Sampling.
 "$BIN/wt-sample" -j 1 whole --prompt "the of" -n 3 --max-tokens 12 --seed 4 -q > a
