@@ -6,18 +6,19 @@
 #include "common/cluster.h"
 #include "common/tool.h"
 #include "dedup/corpus.h"
+#include "dedup/index.h"
 #include "dedup/overlap.h"
 
 static dedup_rules rules;
 static struct {
-    bool exact, near, paragraphs, urls, mark, attributes, curve;
+    bool exact, near, paragraphs, urls, mark, attributes, curve, index;
     int64_t ngram, shingle, paragraph_count, bands, rows, votes;
-    uint64_t expect, part_bytes;
+    uint64_t expect, part_bytes, index_memory;
     double threshold, overlap, fp_rate, bytes_per_doc;
-    const char *words, *unit, *state;
+    const char *words, *unit, *state, *keep;
     wt_list read_only;
 } opt = {.shingle = 5, .threshold = 0.8, .overlap = 0.8, .bytes_per_doc = 35, .words = "alnum",
-         .unit = "document", .part_bytes = 256u << 20};
+         .unit = "document", .part_bytes = 256u << 20, .index_memory = 1u << 30};
 
 static const wt_opt options[] = {
     {"", 0, WT_OPT_GROUP, NULL, NULL, "Rules (none named: --exact --near)"},
@@ -26,6 +27,7 @@ static const wt_opt options[] = {
     {"urls", 0, WT_OPT_FLAG, &opt.urls, NULL, "drop documents whose metadata.url was seen", NULL},
     {"ngram", 0, WT_OPT_INT, &opt.ngram, "N", "drop documents whose n-grams of N words were mostly seen", "off; 13 is usual"},
     {"paragraphs", 0, WT_OPT_FLAG, &opt.paragraphs, NULL, "cut paragraphs that were seen", NULL},
+    {"index", 0, WT_OPT_FLAG, &opt.index, NULL, "near, in two passes without filters: keep the best of similar documents, name it", NULL},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "How they judge"},
     {"threshold", 0, WT_OPT_FLOAT, &opt.threshold, "F", "near: similarity (Jaccard, of shingles) from which documents count", NULL},
     {"shingle", 0, WT_OPT_INT, &opt.shingle, "N", "near: words in a shingle", NULL},
@@ -38,6 +40,8 @@ static const wt_opt options[] = {
     {"ngram-unit", 0, WT_OPT_CHOICE, &opt.unit, "document|paragraph|both", "ngram: what is judged and cut", NULL},
     {"paragraph-count", 0, WT_OPT_INT, &opt.paragraph_count, "N", "paragraphs: cut all that N documents or more have (2 passes)", "0: keep the first"},
     {"words", 0, WT_OPT_CHOICE, &opt.words, "alnum|uax29|whitespace|chars", "what a word is, for near and ngram", NULL},
+    {"keep", 0, WT_OPT_STRING, &opt.keep, "longest|first|FIELD", "index: which to keep; FIELD: largest number in metadata.FIELD", "longest"},
+    {"index-memory", 0, WT_OPT_BYTES, &opt.index_memory, "N", "index: memory for sorting, beside 52 bytes a document", NULL},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "Filters"},
     {"fpr", 0, WT_OPT_FLOAT, &opt.fp_rate, "F", "false-positive rate", "1e-6 a key; 1e-4 a document for near; 0.01 an n-gram"},
     {"expect", 0, WT_OPT_COUNT, &opt.expect, "N", "documents to make room for", "filters grow"},
@@ -96,12 +100,16 @@ static const wt_tool tool = {
         "them. -o may also name a .jsonl[.zst] file; without it the kept documents go to standard output.\n"
         "What was seen is kept in Bloom filters, a few bytes a document. The output is the same for any "
         "number of threads and any cut of the same documents into files. A killed run goes on when the same "
-        "command is given again.",
+        "command is given again.\n"
+        "With --index every document is compared with all others that could be similar, on disk (1.4 KB a "
+        "document at 0.8). Taken best first, one that is similar to a kept one is dropped, and dropped.jsonl.zst "
+        "says to which (kept_id) and how much (score): clusters are stars, never chains.",
     .options = options,
     .commands = commands,
     .inputs_optional = true,
     .example = "wt-dedup docs/ -o corpus/\n"
-               "wt-dedup docs/ -o corpus/ --near --threshold 0.7 --state seen.bloom"};
+               "wt-dedup docs/ -o corpus/ --near --threshold 0.7 --state seen.bloom\n"
+               "wt-dedup docs/ -o corpus/ --index --keep score"};
 
 static int rules_from_options(const wt_args *args, wt_err *err) {
     rules = dedup_rules_default();
@@ -140,7 +148,50 @@ static int print_curve(const wt_args *args, wt_err *err) {
     return result;
 }
 
+/* An index judges near-duplicates alone, and has no filters. */
+static int check_index(wt_err *err) {
+    const struct {
+        bool given;
+        const char *name;
+    } other[] = {{opt.urls, "urls"}, {opt.ngram, "ngram"}, {opt.paragraphs, "paragraphs"},
+                 {opt.paragraph_count, "paragraph-count"}, {opt.mark, "mark"}, {opt.attributes, "attributes"},
+                 {opt.curve, "curve"}, {opt.bands || opt.rows || opt.votes, "bands, --rows or --votes"},
+                 {opt.state != NULL, "state"}, {opt.read_only.n, "read-only"}, {opt.fp_rate != 0, "fpr"},
+                 {opt.expect > 0, "expect"}, {opt.bytes_per_doc != 35, "bytes-per-doc"}};
+    if (wt_cluster_size() > 1) return wt_fail(err, WT_EARG, "--index sorts on one machine's disk: start it as one process");
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (other[i].given)
+            return wt_fail(err, WT_EARG, "--index and --%s do not go together; make it two runs", other[i].name);
+    return 0;
+}
+
+static int run_index(const wt_args *args, wt_err *err) {
+    wt_paths inputs = {0};
+    wt_buf key = {0};
+    index_job job = {.inputs = &inputs, .output = args->output, .rules = dedup_rules_default(),
+                     .keep = opt.keep ? opt.keep : "longest", .memory = opt.index_memory, .part_bytes = opt.part_bytes,
+                     .limit = args->limit, .threads = args->threads, .force = args->force};
+    job.rules.threshold = opt.threshold;
+    job.rules.shingle = (int)opt.shingle;
+    job.rules.seed = args->seed;
+    job.rules.words = (words_rule)words_rule_named(opt.words);
+    int result = check_index(err);
+    for (int i = 0; i < args->n_inputs && !result; i++)
+        result = wt_paths_add(&inputs, args->inputs[i], WT_JSONL_SUFFIXES, err);
+    if (!result && inputs.n == 0) result = wt_fail(err, WT_EARG, "no documents given");
+    if (!result) {
+        index_key(&job, &key);
+        job.key = wt_buf_view(&key);
+        result = index_run(&job, err);
+    }
+    wt_buf_free(&key);
+    wt_paths_free(&inputs);
+    return result;
+}
+
 static int run(const wt_args *args, wt_err *err) {
+    if (opt.index) return run_index(args, err);
+    if (opt.keep) return wt_fail(err, WT_EARG, "--keep is about --index");
     wt_paths inputs = {0};
     wt_buf key = {0};
     int result = rules_from_options(args, err);

@@ -1,0 +1,527 @@
+/* index.c - the index over files: pass 1 and pass 2, see index.h. In OUT/.state lie
+ *   sketches   INDEX_BINS x 2 bytes a document
+ *   documents  index_doc records
+ *   ids        JSON, one behind the other
+ *   bands-N    sorted runs of (band key, document)
+ *   sketched   JSON; its presence says that the files above are complete
+ *   decisions  index_decision records; its presence says that they are
+ * Each pass reads the input in batches of lines, cut alike for any number of threads. */
+#include "dedup/index.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/cluster.h"
+#include "common/doc.h"
+#include "common/hash.h"
+#include "common/in.h"
+#include "common/json.h"
+#include "common/out.h"
+#include "common/pipeline.h"
+#include "common/tool.h"
+#include "dedup/index_impl.h"
+#include "dedup/words_impl.h"
+
+enum { BATCH_DOCS = 512, BATCH_BYTES = 4 << 20 };
+
+typedef struct {
+    uint64_t docs_in, docs_out, bytes_in, bytes_out, too_long, dropped[DEDUP_N_CAUSES];
+} counters;
+
+typedef struct {
+    /* lines of the input */
+    wt_buf lines;
+    size_t *end, n_lines, end_cap;
+    uint64_t first;             /* number of the first of them */
+    bool ends_part;
+    counters count;
+    wt_arena *arena;
+    /* pass 1 */
+    index_doc doc[BATCH_DOCS];
+    uint16_t bins[BATCH_DOCS][INDEX_BINS];
+    wt_buf ids;
+    uint64_t *band_keys;        /* BATCH_DOCS x n_bands */
+    u64_list words, shingles;
+    /* pass 2 */
+    wt_buf kept, dropped;
+} batch;
+
+typedef struct {
+    const void *bytes;
+    size_t n;
+} mapped;
+
+typedef struct {
+    const index_job *job;
+    char *dir;
+    int min_matches, n_bands, n_runs;
+    uint64_t n_docs;
+    counters count;
+    /* reading */
+    wt_in *in;
+    size_t i_file;
+    uint64_t docs_read, part_bytes;
+    /* pass 1 */
+    FILE *sketches, *documents, *ids;
+    spill *bands;
+    uint64_t id_at;
+    /* pass 2 */
+    mapped m_sketches, m_documents, m_ids, m_decisions;
+    wt_out *kept, *dropped;
+    uint64_t i_part;
+} run;
+
+/* ---- reading ---- */
+
+static bool batch_full(const run *r, const batch *b) {
+    return b->n_lines >= BATCH_DOCS || b->lines.len >= BATCH_BYTES || b->ends_part ||
+           (r->job->limit && r->docs_read >= r->job->limit);
+}
+
+static void batch_take(run *r, batch *b, wt_str line) {
+    wt_buf_add_str(&b->lines, line);
+    WT_GROW(b->end, b->end_cap, b->n_lines + 1);
+    b->end[b->n_lines++] = b->lines.len;
+    b->count.bytes_in += line.len + 1;
+    r->docs_read++;
+    r->part_bytes += line.len + 1;
+    if (r->part_bytes < r->job->part_bytes) return;
+    b->ends_part = true;
+    r->part_bytes = 0;
+}
+
+static int batch_read(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    const wt_paths *inputs = r->job->inputs;
+    b->lines.len = b->n_lines = 0;
+    b->ends_part = false;
+    b->count = (counters){0};
+    b->first = r->docs_read;
+    while (!batch_full(r, b)) {
+        wt_str line;
+        if (!r->in && r->i_file == inputs->n) break;
+        if (!r->in && !(r->in = wt_in_open(inputs->path[r->i_file], err))) return -1;
+        int got = wt_in_line(r->in, WT_DOC_LINE_MAX, &line, &b->count.too_long, err);
+        if (got < 0) return -1;
+        if (got == 0) {
+            wt_in_close(r->in);
+            r->in = NULL;
+            r->i_file++;
+        } else if ((line = wt_str_trim(line)).len > 0) {
+            batch_take(r, b, line);
+        }
+    }
+    return b->n_lines > 0 || b->count.too_long > 0;
+}
+
+static wt_str batch_line(const batch *b, size_t i) {
+    size_t start = i ? b->end[i - 1] : 0;
+    return (wt_str){b->lines.ptr + start, b->end[i] - start};
+}
+
+static void *batch_new(void *ctx) {
+    const run *r = ctx;
+    batch *b = wt_xcalloc(1, sizeof *b);
+    b->arena = wt_arena_new(1 << 20);
+    b->band_keys = wt_xmalloc((size_t)BATCH_DOCS * (size_t)r->n_bands * sizeof *b->band_keys);
+    return b;
+}
+
+static void batch_free(void *ctx, void *item) {
+    batch *b = item;
+    wt_arena_free(b->arena);
+    wt_buf *bufs[] = {&b->lines, &b->ids, &b->kept, &b->dropped};
+    for (int i = 0; i < 4; i++) wt_buf_free(bufs[i]);
+    free(b->end), free(b->band_keys), free(b->words.at), free(b->shingles.at);
+    free(b);
+}
+
+static int read_all(run *r, const char *label, int (*work)(void *, void *, int, wt_err *),
+                    int (*write)(void *, void *, wt_err *), wt_err *err) {
+    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+                     .item_free = batch_free, .read = batch_read, .work = work, .write = write};
+    r->i_file = 0;
+    r->docs_read = r->part_bytes = 0;
+    wt_progress_begin(label, "documents", r->n_docs);
+    int result = wt_pipeline_run(&p, err);
+    wt_progress_end();
+    wt_in_close(r->in);
+    r->in = NULL;
+    return result;
+}
+
+/* ---- sketches ---- */
+
+void index_sketch(const dedup_rules *rules, wt_str text, u64_list *words, u64_list *shingles,
+                  uint16_t bins[INDEX_BINS]) {
+    uint32_t full[INDEX_BINS];
+    words->n = shingles->n = 0;
+    words_hash(rules->words, text, words);
+    if (words->n >= (size_t)rules->shingle) {
+        words_ngrams(words->at, words->n, rules->shingle, shingles);
+    } else {
+        bool none = words->n == 0;
+        if (none) words_hash(WORDS_WHITESPACE, text, words);
+        list_add(shingles, wt_mix64(words_key(words->at, words->n) + none));
+    }
+    for (size_t i = 0; rules->seed && i < shingles->n; i++)
+        shingles->at[i] = wt_mix64(shingles->at[i] ^ wt_mix64(rules->seed));
+    sketch_make(shingles->at, shingles->n, INDEX_BINS, full);
+    /* Minima are small numbers: 16 of their bits say more once mixed. */
+    for (int i = 0; i < INDEX_BINS; i++) bins[i] = (uint16_t)(wt_mix64(full[i] + UINT64_C(1)) >> 48);
+}
+
+enum { F_TEXT, F_ID, F_METADATA, N_FIELDS };
+static const wt_str FIELDS[N_FIELDS] = {{"text", 4}, {"id", 2}, {"metadata", 8}};
+
+/* Fields of a line, its text, and its id as JSON at the end of `id`. */
+static dedup_cause line_look(wt_str line, wt_arena *arena, wt_json *field, wt_str *text, wt_buf *id) {
+    wt_arena_reset(arena);
+    bool broken = wt_json_pick(line, FIELDS, N_FIELDS, field, NULL) != 0;
+    if (!broken && field[F_ID].kind == WT_JSON_STRING) wt_json_add_string(id, wt_json_string(field[F_ID], arena));
+    else if (!broken && field[F_ID].kind == WT_JSON_NUMBER) wt_buf_add_str(id, field[F_ID].raw);
+    else wt_buf_printf(id, "null");
+    if (broken) return DEDUP_NOT_JSON;
+    *text = field[F_TEXT].kind == WT_JSON_STRING ? wt_json_string(field[F_TEXT], arena) : (wt_str){0};
+    return wt_str_trim(*text).len == 0 ? DEDUP_NO_TEXT : DEDUP_KEEP;
+}
+
+static double score_of(const index_job *job, const wt_json *field, wt_str text) {
+    double score;
+    if (strcmp(job->keep, "first") == 0) return 0;
+    if (strcmp(job->keep, "longest") == 0) return (double)text.len;
+    wt_json value = field[F_METADATA].kind == WT_JSON_OBJECT ? wt_json_get(field[F_METADATA], job->keep) : (wt_json){0};
+    return wt_json_double(value, &score) || isnan(score) ? -INFINITY : score;
+}
+
+static void sketch_document(const run *r, batch *b, size_t i, wt_str text) {
+    uint64_t *keys = b->band_keys + i * (size_t)r->n_bands;
+    index_sketch(&r->job->rules, text, &b->words, &b->shingles, b->bins[i]);
+    b->doc[i].sketch_hash = wt_hash64(b->bins[i], sizeof b->bins[i], 0);
+    for (int band = 0; band < r->n_bands; band++) keys[band] = index_band_key(b->bins[i], band, r->n_bands);
+}
+
+static int sketch_work(void *ctx, void *item, int i_thread, wt_err *err) {
+    const run *r = ctx;
+    batch *b = item;
+    b->ids.len = 0;
+    memset(b->doc, 0, sizeof b->doc);
+    memset(b->bins, 0, sizeof b->bins);
+    for (size_t i = 0; i < b->n_lines; i++) {
+        wt_json field[N_FIELDS];
+        wt_str text;
+        size_t id_at = b->ids.len;
+        dedup_cause cause = line_look(batch_line(b, i), b->arena, field, &text, &b->ids);
+        b->doc[i].id_at = id_at;
+        b->doc[i].id_bytes = (uint32_t)(b->ids.len - id_at);
+        b->doc[i].cause = cause;
+        if (cause != DEDUP_KEEP) continue;
+        b->doc[i].score = score_of(r->job, field, text);
+        sketch_document(r, b, i, text);
+    }
+    return 0;
+}
+
+static int put(FILE *file, const void *bytes, size_t n, wt_err *err) {
+    return n == 0 || fwrite(bytes, 1, n, file) == n ? 0 : wt_fail_errno(err, "cannot write the index");
+}
+
+static int sketch_write(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    if (r->n_docs + b->n_lines >= UINT32_MAX) return wt_fail(err, WT_ELIMIT, "an index holds up to 2^32 - 2 documents");
+    for (size_t i = 0; i < b->n_lines; i++) {
+        b->doc[i].id_at += r->id_at;
+        for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++)
+            if (spill_add(r->bands, b->band_keys[i * (size_t)r->n_bands + (size_t)band], r->n_docs + i, err)) return -1;
+    }
+    if (put(r->sketches, b->bins, b->n_lines * sizeof b->bins[0], err) ||
+        put(r->documents, b->doc, b->n_lines * sizeof b->doc[0], err) || put(r->ids, b->ids.ptr, b->ids.len, err))
+        return -1;
+    r->id_at += b->ids.len;
+    r->n_docs += b->n_lines;
+    wt_progress_set(r->n_docs);
+    return 0;
+}
+
+/* ---- the files of the index ---- */
+
+static FILE *file_make(const run *r, const char *name, wt_err *err) {
+    char *path = wt_path_join(r->dir, name);
+    FILE *file = fopen(path, "wb");
+    if (!file) wt_fail_errno(err, "cannot write '%s'", path);
+    else setvbuf(file, NULL, _IOFBF, 1 << 20);
+    free(path);
+    return file;
+}
+
+static int file_end(FILE **file, wt_err *err) {
+    bool good = fflush(*file) == 0 && fsync(fileno(*file)) == 0;
+    if (!good) wt_fail_errno(err, "cannot write the index");
+    fclose(*file);
+    *file = NULL;
+    return good ? 0 : -1;
+}
+
+static int map_file(const run *r, const char *name, size_t bytes_wanted, mapped *m, wt_err *err) {
+    char *path = wt_path_join(r->dir, name);
+    int64_t bytes = wt_file_bytes(path);
+    int file = open(path, O_RDONLY | O_CLOEXEC), result = 0;
+    if (file < 0) result = wt_fail_errno(err, "cannot read '%s'", path);
+    else if (bytes_wanted && (uint64_t)bytes != bytes_wanted)
+        result = wt_fail(err, WT_EDATA, "'%s' has %lld bytes, not %zu; remove its folder", path, (long long)bytes, bytes_wanted);
+    else if (bytes > 0 && (m->bytes = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, file, 0)) == MAP_FAILED) {
+        m->bytes = NULL;
+        result = wt_fail_errno(err, "cannot map '%s'", path);
+    } else m->n = (size_t)bytes;
+    if (file >= 0) close(file);
+    free(path);
+    return result;
+}
+
+static void unmap(mapped *m) {
+    if (m->bytes) munmap((void *)m->bytes, m->n);
+    *m = (mapped){0};
+}
+
+static int index_build(run *r, wt_err *err) {
+    r->sketches = file_make(r, "sketches", err);
+    r->documents = r->sketches ? file_make(r, "documents", err) : NULL;
+    r->ids = r->documents ? file_make(r, "ids", err) : NULL;
+    r->bands = r->ids ? spill_new(r->dir, "bands", r->job->memory, err) : NULL;
+    if (!r->bands || read_all(r, "sketching", sketch_work, sketch_write, err)) return -1;
+    if ((r->n_runs = spill_end(r->bands, err)) < 0) return -1;
+    spill_free(r->bands);
+    r->bands = NULL;
+    if (file_end(&r->sketches, err) || file_end(&r->documents, err) || file_end(&r->ids, err)) return -1;
+    wt_buf json = {0};
+    char *path = wt_path_join(r->dir, "sketched");
+    wt_buf_printf(&json, "{\"documents\":%llu,\"runs\":%d}\n", (unsigned long long)r->n_docs, r->n_runs);
+    int result = wt_write_file(path, wt_buf_view(&json), err);
+    free(path);
+    wt_buf_free(&json);
+    return result;
+}
+
+/* 1 when pass 1 is complete already, 0 when not. */
+static int index_find(run *r, wt_err *err) {
+    wt_buf text = {0};
+    wt_json json;
+    int64_t docs, runs;
+    char *path = wt_path_join(r->dir, "sketched");
+    int result = wt_exists(path) ? 1 : 0;
+    if (result && (wt_read_file(path, 4096, &text, err) || wt_json_parse(wt_buf_view(&text), &json, err) ||
+                   wt_json_i64(wt_json_get(json, "documents"), &docs) || wt_json_i64(wt_json_get(json, "runs"), &runs)))
+        result = wt_fail(err, WT_EDATA, "'%s' is damaged; remove its folder", path);
+    if (result > 0) {
+        r->n_docs = (uint64_t)docs;
+        r->n_runs = (int)runs;
+        wt_info("the sketches of %llu documents are there", (unsigned long long)r->n_docs);
+    }
+    free(path);
+    wt_buf_free(&text);
+    return result;
+}
+
+static int index_map(run *r, wt_err *err) {
+    return map_file(r, "sketches", r->n_docs * INDEX_BINS * sizeof(uint16_t), &r->m_sketches, err) ||
+           map_file(r, "documents", r->n_docs * sizeof(index_doc), &r->m_documents, err) ||
+           map_file(r, "ids", 0, &r->m_ids, err) ? -1 : 0;
+}
+
+static int decide(run *r, const char *path, wt_err *err) {
+    index_set set = {.dir = r->dir, .doc = r->m_documents.bytes, .bins = r->m_sketches.bytes, .n = r->n_docs,
+                     .min_matches = r->min_matches, .n_runs = r->n_runs, .threads = r->job->threads,
+                     .memory = r->job->memory};
+    size_t bytes = (r->n_docs + 1) * sizeof(index_decision);
+    index_decision *decision = wt_big_alloc(bytes, "decisions", err);
+    if (!decision) return -1;
+    wt_progress_begin("comparing", "band keys", 0);
+    int result = index_decide(&set, decision, err);
+    wt_progress_end();
+    if (!result) result = wt_write_file(path, (wt_str){(char *)decision, r->n_docs * sizeof *decision}, err);
+    wt_big_free(decision, bytes);
+    return result;
+}
+
+/* ---- pass 2 ---- */
+
+static wt_str id_of(const run *r, uint64_t number) {
+    const index_doc *doc = (const index_doc *)r->m_documents.bytes + number;
+    return (wt_str){(const char *)r->m_ids.bytes + doc->id_at, doc->id_bytes};
+}
+
+static void write_dropped(const run *r, batch *b, wt_str line, dedup_cause cause, wt_str id, index_decision d) {
+    wt_buf *out = &b->dropped;
+    b->count.dropped[cause]++;
+    wt_buf_printf(out, "{\"id\":%.*s,\"cause\":\"%s\"", WT_FMT(id), dedup_cause_name(cause));
+    if (cause == DEDUP_NEAR) {
+        wt_str kept = id_of(r, d.kept);
+        wt_buf_printf(out, ",\"score\":%.4g,\"kept_id\":%.*s,\"kept_number\":%u", (double)d.matches / INDEX_BINS,
+                      WT_FMT(kept), d.kept);
+    }
+    wt_buf_printf(out, cause == DEDUP_NOT_JSON ? ",\"line\":" : ",\"document\":");
+    if (cause == DEDUP_NOT_JSON) wt_json_add_string(out, line);
+    else wt_buf_add_str(out, line);
+    wt_buf_printf(out, "}\n");
+}
+
+static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
+    const run *r = ctx;
+    batch *b = item;
+    b->kept.len = b->dropped.len = 0;
+    for (size_t i = 0; i < b->n_lines; i++) {
+        wt_json field[N_FIELDS];
+        wt_str text, line = batch_line(b, i);
+        uint64_t number = b->first + i;
+        b->ids.len = 0;
+        dedup_cause cause = line_look(line, b->arena, field, &text, &b->ids);
+        if (number >= r->n_docs || !wt_str_eq(wt_buf_view(&b->ids), id_of(r, number)))
+            return wt_fail(err, WT_EDATA, "document %llu is not what it was in the first pass; rerun with --force",
+                           (unsigned long long)number);
+        index_decision d = ((const index_decision *)r->m_decisions.bytes)[number];
+        if (cause == DEDUP_KEEP && d.kept != number) cause = DEDUP_NEAR;
+        if (cause != DEDUP_KEEP) {
+            write_dropped(r, b, line, cause, wt_buf_view(&b->ids), d);
+            continue;
+        }
+        b->count.docs_out++;
+        b->count.bytes_out += line.len + 1;
+        wt_buf_add_str(&b->kept, line);
+        wt_buf_add_char(&b->kept, '\n');
+    }
+    return 0;
+}
+
+static int part_open(run *r, wt_err *err) {
+    wt_buf path = {0};
+    wt_buf_printf(&path, "%s/part-%05llu.jsonl.zst", r->job->output, (unsigned long long)r->i_part++);
+    r->kept = wt_out_open(path.ptr, err);
+    wt_buf_free(&path);
+    return r->kept ? 0 : -1;
+}
+
+static int out_end(const run *r, wt_out **out, wt_err *err) {
+    wt_out *done = *out;
+    wt_buf json = {0};
+    wt_provenance(&json, r->job->key);
+    wt_out_provenance(done, wt_buf_view(&json), NULL);
+    wt_buf_free(&json);
+    *out = NULL;
+    return wt_out_commit(done, err);
+}
+
+static void count_add(counters *to, const counters *from) {
+    to->docs_out += from->docs_out, to->bytes_out += from->bytes_out;
+    to->bytes_in += from->bytes_in, to->too_long += from->too_long;
+    for (int i = 0; i < DEDUP_N_CAUSES; i++) to->dropped[i] += from->dropped[i];
+}
+
+static int write_batch(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    if (wt_out_str(r->kept, wt_buf_view(&b->kept), err) || wt_out_str(r->dropped, wt_buf_view(&b->dropped), err)) return -1;
+    r->count.docs_in += b->n_lines;
+    count_add(&r->count, &b->count);
+    wt_progress_set(r->count.docs_in);
+    return b->ends_part && (out_end(r, &r->kept, err) || part_open(r, err)) ? -1 : 0;
+}
+
+static int write_corpus(run *r, wt_err *err) {
+    char *path = wt_path_join(r->job->output, "dropped.jsonl.zst");
+    r->dropped = wt_out_open(path, err);
+    free(path);
+    if (!r->dropped || part_open(r, err) || read_all(r, "writing", write_work, write_batch, err)) return -1;
+    if (r->count.docs_in != r->n_docs)
+        return wt_fail(err, WT_EDATA, "%llu documents in the first pass and %llu in the second; rerun with --force",
+                       (unsigned long long)r->n_docs, (unsigned long long)r->count.docs_in);
+    return out_end(r, &r->kept, err) || out_end(r, &r->dropped, err) ? -1 : 0;
+}
+
+/* ---- the run ---- */
+
+static void report(const run *r) {
+    const counters *c = &r->count;
+    wt_report_count("documents in", c->docs_in);
+    wt_report_count("documents out", c->docs_out);
+    wt_report_count("bytes in", c->bytes_in);
+    wt_report_count("bytes out", c->bytes_out);
+    wt_report_count("bands", (uint64_t)r->n_bands);
+    for (int i = 1; i < DEDUP_N_CAUSES; i++)
+        if (c->dropped[i]) wt_report_drop(dedup_cause_name((dedup_cause)i), c->dropped[i]);
+    if (c->too_long) wt_report_drop("line too long", c->too_long);
+}
+
+static int run_all(run *r, wt_err *err) {
+    char *path = wt_path_join(r->dir, "decisions");
+    int found = index_find(r, err), result = found < 0 ? -1 : 0;
+    if (!found) result = index_build(r, err);
+    if (!result) result = index_map(r, err);
+    if (!result && !(found && wt_exists(path))) result = decide(r, path, err);
+    if (!result) spill_remove(r->dir, "bands", r->n_runs);
+    if (!result) result = map_file(r, "decisions", r->n_docs * sizeof(index_decision), &r->m_decisions, err);
+    if (!result) result = write_corpus(r, err);
+    if (!result) report(r);
+    free(path);
+    return result;
+}
+
+static void run_free(run *r) {
+    FILE *files[] = {r->sketches, r->documents, r->ids};
+    for (int i = 0; i < 3; i++)
+        if (files[i]) fclose(files[i]);
+    if (r->kept) wt_out_abort(r->kept);
+    if (r->dropped) wt_out_abort(r->dropped);
+    spill_free(r->bands);
+    mapped *maps[] = {&r->m_sketches, &r->m_documents, &r->m_ids, &r->m_decisions};
+    for (int i = 0; i < 4; i++) unmap(maps[i]);
+    wt_in_close(r->in);
+    free(r->dir);
+}
+
+static int job_check(const index_job *job, wt_err *err) {
+    if (!(job->rules.threshold >= 0.3 && job->rules.threshold <= 1))
+        return wt_fail(err, WT_EARG, "similarity threshold %g is not in 0.3..1", job->rules.threshold);
+    if (job->rules.shingle < 1 || job->rules.shingle > 1000)
+        return wt_fail(err, WT_EARG, "shingles of %d words: give 1 to 1000", job->rules.shingle);
+    for (size_t i = 0; i < job->inputs->n; i++)
+        if (strcmp(job->inputs->path[i], "-") == 0)
+            return wt_fail(err, WT_EARG, "an index reads its input twice: give files, not standard input");
+    wt_str output = wt_str_of(job->output ? job->output : "-");
+    bool file = wt_str_eq(output, WT_STR("-")) || (wt_exists(output.ptr) && !wt_is_dir(output.ptr));
+    for (int i = 0; !file && WT_JSONL_SUFFIXES[i]; i++) file = wt_str_ends(output, wt_str_of(WT_JSONL_SUFFIXES[i]));
+    return file ? wt_fail(err, WT_EARG, "an index writes into a folder: give -o FOLDER") : 0;
+}
+
+int index_run(const index_job *job, wt_err *err) {
+    run r = {.job = job, .min_matches = index_matches_needed(job->rules.threshold)};
+    r.n_bands = index_bands(r.min_matches);
+    if (job_check(job, err)) return -1;
+    int begin = wt_run_begin(job->output, true, job->key, job->force, err), result = begin < 0 ? -1 : 0;
+    if (!result && begin != WT_RUN_DONE) {
+        r.dir = wt_path_join(job->output, ".state");
+        if (begin == WT_RUN_FRESH && wt_exists(r.dir)) result = wt_remove_tree(r.dir, err);
+        if (!result) result = wt_mkdirs(r.dir, err);
+        if (!result) result = run_all(&r, err);
+        if (!result) result = wt_remove_tree(r.dir, err);
+        if (!result) result = wt_run_finish(job->output, true, job->key, err);
+    }
+    run_free(&r);
+    return result;
+}
+
+void index_key(const index_job *job, wt_buf *key) {
+    wt_buf_printf(key, "{\"index\":1,\"words\":\"%s\",\"shingle\":%d,\"threshold\":%.17g,\"seed\":%llu,\"keep\":",
+                  words_rule_name(job->rules.words), job->rules.shingle, job->rules.threshold,
+                  (unsigned long long)job->rules.seed);
+    wt_json_add_string(key, wt_str_of(job->keep));
+    wt_buf_printf(key, ",\"part_bytes\":%llu,\"limit\":%llu,\"inputs\":[", (unsigned long long)job->part_bytes,
+                  (unsigned long long)job->limit);
+    for (size_t i = 0; i < job->inputs->n; i++) wt_run_key_input(key, job->inputs->path[i]);
+    wt_buf_printf(key, "]}");
+}

@@ -1,0 +1,233 @@
+/* index_star.c - from band keys on disk to star clusters.
+ *
+ * Documents are renamed to their ranks, best first. Those with equal sketches have the same neighbours,
+ * so only the best of them takes part. Each group of equal band keys is compared pair by pair; a pair
+ * that is similar becomes an edge (better, worse) in the group of the first band that it shares, hence
+ * once. Edges sorted by rank are walked once: when a document comes up as the better end, all that could
+ * drop it has been seen. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/hash.h"
+#include "common/memory.h"
+#include "common/pipeline.h"
+#include "common/tool.h"
+#include "dedup/index_impl.h"
+
+enum { ITEM_RECORDS = 1 << 15 };
+
+typedef struct {
+    const index_set *set;
+    uint32_t *doc_at, *rank_of; /* rank -> document and back */
+    uint32_t *like;             /* rank -> best rank of the same sketch */
+    spill *bands, *edges;
+    spill_record ahead;         /* read from bands, not yet in a group */
+    bool has_ahead;
+    uint64_t n_read, n_compared, n_edges;
+} star;
+
+int index_matches_needed(double threshold) {
+    int m = (int)(threshold * INDEX_BINS);
+    return m + (threshold * INDEX_BINS - m > 1e-9);
+}
+
+int index_matches(const uint16_t a[INDEX_BINS], const uint16_t b[INDEX_BINS]) {
+    uint16_t n = 0;
+    for (int i = 0; i < INDEX_BINS; i++) n = (uint16_t)(n + (a[i] == b[i]));
+    return n;
+}
+
+static int band_start(int band, int n_bands) { return band * INDEX_BINS / n_bands; }
+
+uint64_t index_band_key(const uint16_t *bins, int band, int n_bands) {
+    int start = band_start(band, n_bands), end = band_start(band + 1, n_bands);
+    return wt_hash64(bins + start, (size_t)(end - start) * sizeof *bins, (uint64_t)band + 1);
+}
+
+static uint64_t first_common_key(const uint16_t *a, const uint16_t *b, int n_bands) {
+    for (int band = 0; band < n_bands; band++) {
+        int start = band_start(band, n_bands), end = band_start(band + 1, n_bands);
+        if (memcmp(a + start, b + start, (size_t)(end - start) * sizeof *a) == 0)
+            return index_band_key(a, band, n_bands);
+    }
+    return 0;                                         /* cannot be: see index.h */
+}
+
+static const uint16_t *bins_of(const star *s, uint32_t rank) {
+    return s->set->bins + (size_t)s->doc_at[rank] * INDEX_BINS;
+}
+
+/* ---- ranks ---- */
+
+/* Smaller for larger scores. */
+static uint64_t score_key(double score) {
+    uint64_t bits;
+    score += 0.0;                                     /* no -0 */
+    memcpy(&bits, &score, sizeof bits);
+    return bits >> 63 ? bits : ~(bits | (uint64_t)1 << 63);
+}
+
+static void rank_documents(star *s, spill_record *r, spill_record *scratch) {
+    size_t n = s->set->n;
+    for (size_t i = 0; i < n; i++) r[i] = (spill_record){score_key(s->set->doc[i].score), i};
+    spill_sort(r, scratch, n);
+    for (size_t i = 0; i < n; i++) {
+        s->doc_at[i] = (uint32_t)r[i].value;
+        s->rank_of[r[i].value] = (uint32_t)i;
+    }
+}
+
+static void find_alike(star *s, spill_record *r, spill_record *scratch) {
+    size_t n = s->set->n;
+    for (size_t i = 0; i < n; i++) {
+        r[i] = (spill_record){s->set->doc[s->doc_at[i]].sketch_hash, i};
+        s->like[i] = (uint32_t)i;
+    }
+    spill_sort(r, scratch, n);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if (r[i].key != r[first].key) first = i;
+        uint32_t a = (uint32_t)r[first].value, b = (uint32_t)r[i].value;
+        if (s->set->doc[s->doc_at[a]].cause != DEDUP_KEEP || s->set->doc[s->doc_at[b]].cause != DEDUP_KEEP) continue;
+        if (memcmp(bins_of(s, a), bins_of(s, b), INDEX_BINS * sizeof(uint16_t)) == 0) s->like[b] = a;
+    }
+}
+
+/* ---- groups to edges ---- */
+
+typedef struct {
+    spill_record *record;       /* groups of equal keys, value: rank */
+    spill_record *edge;
+    size_t n, cap, n_edges, edge_cap;
+    uint64_t n_compared;
+} item;
+
+static void *item_new(void *ctx) { return wt_xcalloc(1, sizeof(item)); }
+static void item_free(void *ctx, void *slot) {
+    item *it = slot;
+    free(it->record), free(it->edge);
+    free(it);
+}
+
+static int next_record(star *s, wt_err *err) {
+    int got = spill_next(s->bands, &s->ahead, err);
+    s->has_ahead = got > 0;
+    s->n_read += s->has_ahead;
+    return got < 0 ? -1 : 0;
+}
+
+/* Whole groups; documents that are alone in theirs, or not the best of their sketch, stay behind. */
+static int item_read(void *ctx, void *slot, wt_err *err) {
+    star *s = ctx;
+    item *it = slot;
+    it->n = 0;
+    while (s->has_ahead && it->n < ITEM_RECORDS) {
+        uint64_t key = s->ahead.key;
+        size_t start = it->n;
+        while (s->has_ahead && s->ahead.key == key) {
+            uint32_t rank = s->rank_of[s->ahead.value];
+            if (s->like[rank] == rank) {
+                WT_GROW(it->record, it->cap, it->n + 1);
+                it->record[it->n++] = (spill_record){key, rank};
+            }
+            if (next_record(s, err)) return -1;
+        }
+        if (it->n - start < 2) it->n = start;
+    }
+    wt_progress_set(s->n_read);
+    return it->n > 0;
+}
+
+static void compare(const star *s, item *it, const spill_record *x, const spill_record *y) {
+    uint32_t a = (uint32_t)x->value, b = (uint32_t)y->value;
+    int n_bands = index_bands(s->set->min_matches), matches = index_matches(bins_of(s, a), bins_of(s, b));
+    it->n_compared++;
+    if (matches < s->set->min_matches || first_common_key(bins_of(s, a), bins_of(s, b), n_bands) != x->key) return;
+    WT_GROW(it->edge, it->edge_cap, it->n_edges + 1);
+    it->edge[it->n_edges++] = (spill_record){a < b ? (uint64_t)a << 32 | b : (uint64_t)b << 32 | a, (uint64_t)matches};
+}
+
+static int item_work(void *ctx, void *slot, int i_thread, wt_err *err) {
+    star *s = ctx;
+    item *it = slot;
+    it->n_edges = it->n_compared = 0;
+    for (size_t i = 0; i < it->n; i++)
+        for (size_t j = i + 1; j < it->n && it->record[j].key == it->record[i].key; j++)
+            compare(s, it, &it->record[i], &it->record[j]);
+    return 0;
+}
+
+static int item_write(void *ctx, void *slot, wt_err *err) {
+    star *s = ctx;
+    item *it = slot;
+    for (size_t i = 0; i < it->n_edges; i++)
+        if (spill_add(s->edges, it->edge[i].key, it->edge[i].value, err)) return -1;
+    s->n_edges += it->n_edges;
+    s->n_compared += it->n_compared;
+    return 0;
+}
+
+/* Returns the runs of edges, or -1. */
+static int find_edges(star *s, wt_err *err) {
+    const index_set *set = s->set;
+    s->bands = spill_open(set->dir, "bands", set->n_runs, set->memory / 2, err);
+    s->edges = s->bands ? spill_new(set->dir, "edges", set->memory / 2, err) : NULL;
+    if (!s->edges || next_record(s, err)) return -1;
+    wt_pipeline p = {.ctx = s, .threads = set->threads, .stop_on_signal = true, .item_new = item_new,
+                     .item_free = item_free, .read = item_read, .work = item_work, .write = item_write};
+    return wt_pipeline_run(&p, err) ? -1 : spill_end(s->edges, err);
+}
+
+/* ---- edges to stars ---- */
+
+/* best[rank]: the kept document in whose name this one goes; its own rank where it stays. */
+static int walk_edges(star *s, int n_runs, index_decision *best, wt_err *err) {
+    spill_record edge;
+    int got;
+    spill_free(s->edges);
+    s->edges = spill_open(s->set->dir, "edges", n_runs, s->set->memory, err);
+    if (!s->edges) return -1;
+    for (size_t i = 0; i < s->set->n; i++) best[i] = (index_decision){(uint32_t)i, INDEX_BINS};
+    while ((got = spill_next(s->edges, &edge, err)) > 0) {
+        uint32_t better = (uint32_t)(edge.key >> 32), worse = (uint32_t)edge.key;
+        if (best[better].kept == better && best[worse].kept == worse)
+            best[worse] = (index_decision){better, (uint32_t)edge.value};
+    }
+    return got;
+}
+
+static void name_documents(const star *s, const index_decision *best, index_decision *decision) {
+    for (size_t i = 0; i < s->set->n; i++) {
+        index_decision d = best[s->like[i]];
+        decision[s->doc_at[i]] = (index_decision){s->doc_at[d.kept], d.matches};
+    }
+}
+
+static int decide(star *s, index_decision *decision, wt_err *err) {
+    size_t n = s->set->n, bytes = 2 * (n + 1) * sizeof(spill_record);
+    spill_record *room = wt_big_alloc(bytes, "ranks of the documents", err);
+    if (!room) return -1;
+    rank_documents(s, room, room + n);
+    find_alike(s, room, room + n);
+    wt_big_free(room, bytes);
+    int n_runs = find_edges(s, err);
+    if (n_runs < 0) return -1;
+    index_decision *best = wt_xmalloc((n + 1) * sizeof *best);
+    int result = walk_edges(s, n_runs, best, err);
+    if (!result) name_documents(s, best, decision);
+    free(best);
+    spill_remove(s->set->dir, "edges", n_runs);
+    wt_report_count("pairs compared", s->n_compared);
+    wt_report_count("pairs similar", s->n_edges);
+    return result;
+}
+
+int index_decide(const index_set *set, index_decision *decision, wt_err *err) {
+    star s = {.set = set};
+    uint32_t **table[] = {&s.doc_at, &s.rank_of, &s.like};
+    for (int i = 0; i < 3; i++) *table[i] = wt_xmalloc((set->n + 1) * sizeof **table[i]);
+    int result = decide(&s, decision, err);
+    for (int i = 0; i < 3; i++) free(*table[i]);
+    spill_free(s.bands);
+    spill_free(s.edges);
+    return result;
+}
