@@ -194,6 +194,13 @@ int wt_out_flush_member(wt_out *out, wt_err *err) {
     return drain(out, true) ? out_failed(out, err) : 0;
 }
 
+int wt_out_packed(wt_out *out, const void *packed, size_t n, wt_err *err) {
+    if (wt_out_flush_member(out, err)) return -1;
+    if (n == 0) return 0;
+    out->any_member = true;
+    return write_raw(out, packed, n) ? out_failed(out, err) : 0;
+}
+
 static void put_u32(uint8_t *p, uint32_t x) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(x >> (8 * i));
 }

@@ -18,6 +18,9 @@ int wt_out_printf(wt_out *out, wt_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Ends the current zstd frame or gzip member, so that readers can start here. */
 int wt_out_flush_member(wt_out *out, wt_err *err);
+/* Appends whole zstd frames or gzip members that the caller compressed (other threads, say) behind what
+ * was written so far. Only for files of that ending. */
+int wt_out_packed(wt_out *out, const void *packed, size_t n, wt_err *err);
 /* Facts about the making of the file (JSON), as a zstd skippable frame or gzip comment member at
  * the end; readers pass over it, wt_in_provenance finds it. Nothing for plain files. */
 int wt_out_provenance(wt_out *out, wt_str json, wt_err *err);

@@ -25,6 +25,7 @@
 #include "common/out.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
+#include "dedup/frames.h"
 
 enum { BATCH_DOCS = 1024, BATCH_BYTES = 4 << 20 };
 
@@ -59,7 +60,7 @@ typedef struct {
     place at;
     uint64_t part_bytes, docs_read;
     /* writing */
-    wt_out *kept, *dropped;
+    frames *kept, *dropped;
     uint64_t i_part, bytes_since_save;
     place written;
     uint64_t counter[N_COUNTERS];
@@ -201,8 +202,8 @@ static char *part_path(const run *r, bool dropped) {
 static int open_part(run *r, wt_err *err) {
     if (r->i_part % (uint64_t)wt_cluster_size() != (uint64_t)wt_cluster_rank()) return 0;
     char *kept = part_path(r, false), *dropped = part_path(r, true);
-    r->kept = wt_out_open(kept, err);
-    if (r->kept && dropped) r->dropped = wt_out_open(dropped, err);
+    r->kept = frames_open(kept, r->job->threads, err);
+    if (r->kept && dropped) r->dropped = frames_open(dropped, r->job->threads, err);
     free(kept);
     free(dropped);
     return r->kept && (r->dropped || !r->job->output) ? 0 : -1;
@@ -231,24 +232,18 @@ static int save(const run *r, const char *path, wt_err *err) {
     return agree(result, err);
 }
 
-static void add_provenance(wt_out *out, const run *r) {
-    wt_buf json = {0};
-    wt_provenance(&json, r->job->key);
-    wt_out_provenance(out, wt_buf_view(&json), NULL);
-    wt_buf_free(&json);
-}
-
 static int close_part(run *r, wt_err *err) {
-    wt_out *kept = r->kept, *dropped = r->dropped;
+    frames *kept = r->kept, *dropped = r->dropped;
+    wt_buf provenance = {0};
     r->kept = r->dropped = NULL;
     r->i_part++;
     if (!kept) return 0;
-    if (r->job->output) add_provenance(kept, r);
-    if (wt_out_commit(kept, err)) {
-        if (dropped) wt_out_abort(dropped);
-        return -1;
-    }
-    return dropped && wt_out_commit(dropped, err) ? -1 : 0;
+    if (r->job->output) wt_provenance(&provenance, r->job->key);
+    int result = frames_commit(kept, wt_buf_view(&provenance), err);
+    if (result) frames_abort(dropped);
+    else if (dropped) result = frames_commit(dropped, (wt_str){0}, err);
+    wt_buf_free(&provenance);
+    return result;
 }
 
 /* Saving costs a write of all filters: worth it once four times their bytes went by. */
@@ -333,7 +328,7 @@ static int write_marked(run *r, wt_str line, const dedup_verdict *v, wt_err *err
         add_attributes(&r->scratch, &doc, wt_buf_view(&attributes), r->arena);
     }
     wt_buf_free(&attributes);
-    return wt_out_str(r->kept, wt_buf_view(&r->scratch), err);
+    return frames_write(r->kept, wt_buf_view(&r->scratch), err);
 }
 
 /* One line a dropped document, or a kept one that lost paragraphs. The document is a member, not
@@ -362,7 +357,7 @@ static int write_dropped(run *r, wt_str line, const dedup_verdict *v, wt_str rem
     } else {
         wt_buf_printf(out, ",\"document\":%.*s}\n", WT_FMT(line));
     }
-    return wt_out_str(r->dropped, wt_buf_view(out), err);
+    return frames_write(r->dropped, wt_buf_view(out), err);
 }
 
 /* The document without the paragraphs that were seen. */
@@ -383,7 +378,7 @@ static int write_cut(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
     int result = write_dropped(r, line, v, wt_buf_view(&removed), err);
     r->scratch.len = 0;
     wt_doc_write(&r->scratch, &doc);
-    if (!result) result = wt_out_str(r->kept, wt_buf_view(&r->scratch), err);
+    if (!result) result = frames_write(r->kept, wt_buf_view(&r->scratch), err);
     wt_buf_free(&text);
     wt_buf_free(&removed);
     return result;
@@ -402,7 +397,7 @@ static int write_document(run *r, wt_str line, const dedup_verdict *v, wt_err *e
     if (!keep) return write_dropped(r, line, v, (wt_str){0}, err);
     if (mark) return write_marked(r, line, v, err);
     if (v->n_removed) return write_cut(r, line, v, err);
-    return wt_out_str(r->kept, line, err) || wt_out_write(r->kept, "\n", 1, err) ? -1 : 0;
+    return frames_write(r->kept, line, err) || frames_write(r->kept, WT_STR("\n"), err) ? -1 : 0;
 }
 
 static int batch_write(void *ctx, void *item, wt_err *err) {
@@ -644,8 +639,8 @@ static bool is_file_name(const char *output) {
 }
 
 static void run_free(run *r) {
-    if (r->kept) wt_out_abort(r->kept);
-    if (r->dropped) wt_out_abort(r->dropped);
+    frames_abort(r->kept);
+    frames_abort(r->dropped);
     wt_in_close(r->in);
     dedup_free(r->d);
     wt_arena_free(r->arena);
