@@ -346,12 +346,12 @@ int wt_json_pick_first(wt_str line, const wt_str *keys, int n_keys, wt_json *val
 
 /* Decodes one escape behind the backslash at p; *cp gets the code point. Returns the byte behind. */
 static const char *unescape_one(const char *p, const char *end, uint32_t *cp) {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    static const char simple[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
+                                     ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
     *cp = 0xFFFD;
     if (++p == end) return p;
-    const char *simple = *p ? strchr(from, *p) : NULL;
-    if (simple) {
-        *cp = (uint32_t)to[simple - from];
+    if (simple[(uint8_t)*p]) {
+        *cp = (uint32_t)simple[(uint8_t)*p];
         return p + 1;
     }
     int unit = *p == 'u' && end - p >= 5 ? hex4(p + 1) : -1;

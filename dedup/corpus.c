@@ -314,9 +314,23 @@ static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena
     wt_buf_free(&object);
 }
 
+/* The line of a document with nothing to say about, which needs its id alone; false: it has none. */
+static bool add_unmarked(run *r, wt_str line) {
+    static const wt_str id_key[1] = {{"id", 2}};
+    wt_json id;
+    if (wt_json_pick_first(line, id_key, 1, &id, NULL) || id.kind != WT_JSON_STRING) return false;
+    r->scratch.len = 0;
+    wt_buf_add_str(&r->scratch, WT_STR("{\"id\":"));
+    wt_json_add_string(&r->scratch, wt_json_string(id, r->arena));
+    wt_buf_add_str(&r->scratch, WT_STR(",\"attributes\":{}}\n"));
+    return true;
+}
+
 static int write_marked(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
     wt_doc doc;
     wt_buf attributes = {0};
+    if (r->job->mode == CORPUS_ATTRIBUTES && v->cause == DEDUP_KEEP && !v->n_removed && add_unmarked(r, line))
+        return frames_write(r->kept, wt_buf_view(&r->scratch), err);
     if (wt_doc_parse(line, r->arena, &doc, err)) return -1;
     attributes_write(&attributes, v, doc.text);
     r->scratch.len = 0;

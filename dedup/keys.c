@@ -10,7 +10,7 @@ static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
     ptrdiff_t scheme = wt_str_find(url, WT_STR("://"));
     if (scheme >= 0 && scheme < 10) url = (wt_str){url.ptr + scheme + 3, url.len - (size_t)scheme - 3};
     size_t n = 0;
-    while (n < url.len && !strchr("/?#", url.ptr[n])) n++;
+    while (n < url.len && url.ptr[n] != '/' && url.ptr[n] != '?' && url.ptr[n] != '#') n++;
     *rest = (wt_str){url.ptr + n, url.len - n};
     wt_str host = {url.ptr, n};
     if (host.len > 4 && strncasecmp(host.ptr, "www.", 4) == 0) host.ptr += 4, host.len -= 4;
@@ -19,13 +19,24 @@ static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
     return host;
 }
 
+static uint64_t host_hash(wt_str host) {
+    uint64_t hash = 0;
+    do {
+        char lower[256];
+        size_t n = host.len < sizeof lower ? host.len : sizeof lower;
+        for (size_t i = 0; i < n; i++) {
+            char c = host.ptr[i];
+            lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        }
+        hash = wt_hash64(lower, n, hash);
+        host = (wt_str){host.ptr + n, host.len - n};
+    } while (host.len > 0);
+    return hash;
+}
+
 static uint64_t url_key(wt_str url) {
     wt_str rest, host = url_host_and_rest(wt_str_trim(url), &rest);
-    uint64_t hash = 0;
-    for (size_t i = 0; i < host.len; i++) {
-        uint8_t c = (uint8_t)host.ptr[i];
-        hash = wt_mix64(hash ^ (c >= 'A' && c <= 'Z' ? c | 0x20 : c)) + GOLDEN;
-    }
+    uint64_t hash = host_hash(host);
     wt_str before_fragment = wt_str_cut(&rest, '#'), query = before_fragment;
     wt_str path = wt_str_cut(&query, '?');
     while (path.len > 0 && path.ptr[path.len - 1] == '/') path.len--;

@@ -11,13 +11,14 @@
 #include "dedup/dedup_impl.h"
 
 enum { HEAD = 64, PAGE = 4096, VERSION = 1, JSON_MAX = 1 << 24 };
+enum { KEYS_VERSION = 2 };                             /* 1 hashed the hosts of URLs byte by byte */
 static const char MAGIC[8] = {'W', 'T', 'D', 'E', 'D', 'U', 'P', '\n'};
 static const char *const UNITS[] = {"document", "paragraph", "both"};
 
 /* ---- rules as JSON: what the keys depend on ---- */
 
 void dedup_rules_write(const dedup_rules *r, wt_buf *out) {
-    wt_buf_printf(out, "{\"keys\":1,\"words\":\"%s\",\"seed\":%llu,\"url\":%s,\"exact\":%s",
+    wt_buf_printf(out, "{\"keys\":%d,\"words\":\"%s\",\"seed\":%llu,\"url\":%s,\"exact\":%s", KEYS_VERSION,
                   words_rule_name(r->words), (unsigned long long)r->seed, r->urls ? "true" : "false",
                   r->exact ? "true" : "false");
     if (r->near)
@@ -46,7 +47,8 @@ static int rules_read(wt_json json, dedup_rules *r, wt_err *err) {
     int64_t seed;
     *r = (dedup_rules){.overlap = 0.8, .shingle = 5};
     if (get_int(json, "keys", &version, err)) return -1;
-    if (version != 1) return wt_fail(err, WT_EDATA, "its keys are of version %d, this program's of 1", version);
+    if (version != KEYS_VERSION)
+        return wt_fail(err, WT_EDATA, "its keys are of version %d, this program's of %d", version, KEYS_VERSION);
     for (int i = 0; i < 4; i++)
         if (is_word(wt_json_get(json, "words"), words_rule_name((words_rule)i))) found = i;
     if (found < 0) return wt_fail(err, WT_EDATA, "its word rule is unknown");
