@@ -90,10 +90,11 @@ void gpt_scratch_free(gpt_scratch *scratch);
 
 /* ---- attention (attention.c) ---- */
 enum { ATTENTION_ROWS = 112 };               /* queries of one block */
-/* qkv (B,T,3C), out (B,T,C), lse (B,H,T). scratch: threads x ATTENTION_ROWS x T floats. */
+size_t attention_scratch_floats(int T, int D, bool backward);   /* of one thread; D channels a head */
+/* qkv (B,T,3C), out (B,T,C), lse (B,H,T). scratch: threads x attention_scratch_floats. */
 void attention_forward(gemm_team *team, const kernels *k, const float *qkv, float *out, float *lse, float *scratch,
                        const int32_t *key_start, int B, int T, int C, int H);
-/* dqkv is overwritten. scratch: threads x 2 x ATTENTION_ROWS x T floats. */
+/* dqkv is overwritten. */
 void attention_backward(gemm_team *team, const kernels *k, const float *qkv, const float *out, const float *lse,
                         const float *dout, float *dqkv, float *scratch, const int32_t *key_start, int B, int T, int C,
                         int H);

@@ -61,7 +61,7 @@ static size_t scratch_place(gpt_scratch *s, const gpt_shape *shape, int threads)
     TAKE(wide, 4 * NC);
     TAKE(mean_f, N);
     TAKE(rstd_f, N);
-    TAKE(scores, (size_t)threads * (s->backward ? 2 : 1) * ATTENTION_ROWS * (size_t)s->T);
+    TAKE(scores, (size_t)threads * attention_scratch_floats(s->T, shape->n_embd / shape->n_head, s->backward));
     TAKE(logits, (N < HEAD_ROWS ? N : HEAD_ROWS) * Vp);
     s->losses = base ? (double *)(void *)(base + used) : NULL, used += round_up(2 * N, 64);
     if (s->backward) {
