@@ -46,7 +46,6 @@ typedef struct {
     bool ends_part;
     uint64_t too_long;
     wt_arena *arena;
-    uint64_t text_bytes;
 } batch;
 
 typedef struct {
@@ -164,12 +163,16 @@ static wt_str url_of(const wt_json *field, wt_arena *arena) {
     return url.kind == WT_JSON_STRING ? wt_json_string(url, arena) : (wt_str){0};
 }
 
+/* A text with anything in it, which need not be decoded for that. */
+static bool has_text(wt_json text) {
+    return text.kind == WT_JSON_STRING && text.raw.len > 0 && (uint8_t)text.raw.ptr[0] > ' ' && text.raw.ptr[0] != '\\';
+}
+
 static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
     run *r = ctx;
     batch *b = item;
-    bool want_url = r->job->rules.urls || r->job->n_read_only > 0;
+    bool want_url = r->job->rules.urls || r->job->n_read_only > 0, want_text = dedup_wants_text(r->d);
     dedup_batch_clear(b->keys);
-    b->text_bytes = 0;
     for (size_t i = 0; i < b->n_lines; i++) {
         wt_json field[N_FIELDS];
         wt_str line = wt_str_trim(batch_line(b, i));
@@ -178,8 +181,9 @@ static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
             dedup_batch_skip(b->keys, DEDUP_NOT_JSON);
             continue;
         }
-        wt_str text = field[F_TEXT].kind == WT_JSON_STRING ? wt_json_string(field[F_TEXT], b->arena) : (wt_str){0};
-        b->text_bytes += text.len;
+        wt_str text = field[F_TEXT].kind != WT_JSON_STRING ? (wt_str){0}
+                      : !want_text && has_text(field[F_TEXT]) ? field[F_TEXT].raw
+                                                              : wt_json_string(field[F_TEXT], b->arena);
         if (is_blank(text)) dedup_batch_skip(b->keys, DEDUP_NO_TEXT);
         else dedup_batch_add(r->d, b->keys, text, want_url ? url_of(field, b->arena) : (wt_str){0});
     }

@@ -249,6 +249,10 @@ uint64_t dedup_bytes(const dedup *d) {
 
 /* ---- batches ---- */
 
+bool dedup_wants_text(const dedup *d) {
+    return d->wanted.exact || d->wanted.near || d->wanted.ngram || d->wanted.paragraphs;
+}
+
 dedup_batch *dedup_batch_new(void) { return wt_xcalloc(1, sizeof(dedup_batch)); }
 
 void dedup_batch_free(dedup_batch *b) {

@@ -89,6 +89,8 @@ typedef struct {
     size_t n_removed;
 } dedup_verdict;
 
+/* False: only URLs matter, and dedup_batch_add does not look at texts. */
+bool dedup_wants_text(const dedup *d);
 dedup_batch *dedup_batch_new(void);
 void dedup_batch_free(dedup_batch *batch);
 void dedup_batch_clear(dedup_batch *batch);

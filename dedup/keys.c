@@ -7,13 +7,14 @@
  * end make no other page. The host is lower-cased, the path is not. ---- */
 
 static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
-    ptrdiff_t scheme = wt_str_find(url, WT_STR("://"));
-    if (scheme >= 0 && scheme < 10) url = (wt_str){url.ptr + scheme + 3, url.len - (size_t)scheme - 3};
     size_t n = 0;
+    while (n < 10 && n < url.len && url.ptr[n] != ':') n++;
+    if (n < 10 && url.len - n >= 3 && memcmp(url.ptr + n, "://", 3) == 0) url = (wt_str){url.ptr + n + 3, url.len - n - 3};
+    n = 0;
     while (n < url.len && url.ptr[n] != '/' && url.ptr[n] != '?' && url.ptr[n] != '#') n++;
     *rest = (wt_str){url.ptr + n, url.len - n};
     wt_str host = {url.ptr, n};
-    if (host.len > 4 && strncasecmp(host.ptr, "www.", 4) == 0) host.ptr += 4, host.len -= 4;
+    if (host.len > 4 && (host.ptr[0] | 0x20) == 'w' && strncasecmp(host.ptr, "www.", 4) == 0) host.ptr += 4, host.len -= 4;
     if (wt_str_ends(host, WT_STR(":80"))) host.len -= 3;
     else if (wt_str_ends(host, WT_STR(":443"))) host.len -= 4;
     return host;
