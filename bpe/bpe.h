@@ -94,7 +94,7 @@ typedef struct {
     bpe_ties ties;
     uint64_t min_frequency;         /* a pair seen less often is not merged; 0 counts as 1 */
     uint32_t max_token_bytes;       /* 0: no limit */
-    uint64_t memory;                /* bytes for counting; 0: 512 MiB; beyond it words go to disk */
+    uint64_t memory;                /* bytes; 0: 512 MiB; what is beyond goes to temporary files */
     const char *temp_dir;           /* for them; NULL: $TMPDIR, /tmp */
     int threads;                    /* below 1: all cores */
     const bpe_model *extend;        /* NULL, or a model whose tokens and merges come first */
@@ -117,6 +117,9 @@ int bpe_counter_finish(bpe_counter *counter, wt_err *err);
 uint64_t bpe_counter_words(const bpe_counter *counter);      /* distinct; after finish */
 uint64_t bpe_counter_total(const bpe_counter *counter);      /* occurrences; after finish */
 uint64_t bpe_counter_spilled(const bpe_counter *counter);    /* bytes that went to disk */
+/* What learning will take, in bytes, after finish; where it is more than the options' memory, its tables are
+ * in temporary files of about that size. */
+uint64_t bpe_counter_learning_memory(const bpe_counter *counter);
 /* Calls visit for each word, most frequent first, then in byte order. */
 int bpe_counter_visit(const bpe_counter *counter,
                       int (*visit)(void *ctx, wt_str word, uint64_t count, wt_err *err), void *ctx,

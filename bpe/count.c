@@ -10,7 +10,6 @@
  * The sums do not depend on who counted what, so neither do the merges. */
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,7 +24,7 @@
 const uint8_t BPE_KEY_MASK[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                   255, 255, 255, 255, 255, 255, 255, 255};
 
-enum { BATCH = 192, RANGE_BITS = 6, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12 };
+enum { BATCH = 192, RANGE_BITS = 8, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12 };
 
 typedef struct {
     bpe_key key;
@@ -287,21 +286,8 @@ static int spill_word(void *ctx, wt_str word, uint64_t count, wt_err *err) {
     return s->buf.len >= (1 << 20) ? spill_flush(s, err) : 0;
 }
 
-static int temp_file(const char *dir, wt_err *err) {
-    dir = dir ? dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-    wt_buf path = {0};
-    wt_buf_printf(&path, "%s/wt-bpe-XXXXXX", dir);
-    int file = mkstemp(path.ptr);
-    if (file < 0)
-        wt_fail_errno(err, "cannot make a temporary file in '%s'", dir);
-    else
-        unlink(path.ptr);           /* gone with the process, however that ends */
-    wt_buf_free(&path);
-    return file;
-}
-
 static int worker_spill(worker *w, const char *temp_dir, wt_err *err) {
-    if (w->file < 0 && (w->file = temp_file(temp_dir, err)) < 0)
+    if (w->file < 0 && (w->file = bpe_temp_file(temp_dir, err)) < 0)
         return -1;
     spill s = {.file = w->file, .at = w->file_bytes};
     WT_GROW(w->runs, w->cap_runs, w->n_runs + 1);
@@ -429,6 +415,8 @@ static int check_options(const bpe_train_options *o, wt_err *err) {
     return 0;
 }
 
+uint64_t bpe_counter_memory(const bpe_counter *c) { return c->options.memory ? c->options.memory : 512 << 20; }
+
 bpe_counter *bpe_counter_new(const bpe_train_options *options, wt_err *err) {
     if (check_options(options, err))
         return NULL;
@@ -443,8 +431,7 @@ bpe_counter *bpe_counter_new(const bpe_train_options *options, wt_err *err) {
     copy_specials(c, options);
     c->threads = options->threads > 0 ? options->threads : wt_cpu_count();
     /* A quarter stays free for buffers and for one range of hashes at the end. */
-    uint64_t memory = options->memory ? options->memory : 512 << 20;
-    c->share = memory / 4 * 3 / (uint64_t)c->threads;
+    c->share = bpe_counter_memory(c) / 4 * 3 / (uint64_t)c->threads;
     c->workers = wt_xcalloc((size_t)c->threads, sizeof *c->workers);
     for (int i = 0; i < c->threads; i++) {
         c->workers[i] = wt_xcalloc(1, sizeof **c->workers);
@@ -467,10 +454,10 @@ static void worker_free(worker *w) {
 }
 
 void bpe_words_free(bpe_words *words) {
-    free(words->at);
-    free(words->count);
-    wt_buf_free(&words->bytes);
-    *words = (bpe_words){0};
+    words->at = bpe_paged_resize(&words->paged, words->at, 0);
+    words->count = bpe_paged_resize(&words->paged, words->count, 0);
+    words->bytes = bpe_paged_resize(&words->paged, words->bytes, 0);
+    words->n = words->cap_at = words->cap_count = words->n_bytes = words->cap_bytes = 0;
 }
 
 void bpe_counter_free(bpe_counter *c) {
@@ -488,13 +475,14 @@ void bpe_counter_free(bpe_counter *c) {
 
 /* ---- bringing it together ---- */
 void bpe_words_add(bpe_words *words, wt_str word, uint64_t count) {
-    size_t cap = words->cap;
-    WT_GROW(words->at, cap, words->n + 2);
-    WT_GROW(words->count, words->cap, words->n + 2);
-    words->at[words->n] = words->bytes.len;
+    BPE_PAGED_GROW(&words->paged, words->at, words->cap_at, words->n + 2);
+    BPE_PAGED_GROW(&words->paged, words->count, words->cap_count, words->n + 2);
+    BPE_PAGED_GROW(&words->paged, words->bytes, words->cap_bytes, words->n_bytes + word.len + 1);
+    words->at[words->n] = words->n_bytes;
     words->count[words->n++] = count;
-    wt_buf_add_str(&words->bytes, word);
-    words->at[words->n] = words->bytes.len;
+    memcpy(words->bytes + words->n_bytes, word.ptr, word.len);
+    words->n_bytes += word.len;
+    words->at[words->n] = words->n_bytes;
 }
 
 static int add_to_table(void *ctx, wt_str word, uint64_t count, wt_err *err) {
@@ -609,50 +597,83 @@ static int sum_over_ranks(bpe_counter *c, wt_err *err) {
 
 typedef struct {
     bpe_counter *counter;
-    bpe_words words[RANGES];
-    wt_err errors[RANGES];
-    _Atomic int next;               /* range that no thread has taken yet */
-    _Atomic bool failed;
+    pthread_mutex_t lock;
+    pthread_cond_t turn;
+    int next, appended;             /* range that no thread has taken yet; and whose words come next */
+    wt_err *err;
+    bool failed;
 } gathering;
+
+/* A thread waits with its range's words until those before are there: the order is always the same, and no more
+ * ranges are in memory than there are threads. */
+static void append_range(gathering *g, int range, const bpe_words *words, const wt_err *error) {
+    pthread_mutex_lock(&g->lock);
+    while (g->appended != range)
+        pthread_cond_wait(&g->turn, &g->lock);
+    if (error && !g->failed && g->err)
+        *g->err = *error;
+    g->failed |= error != NULL;
+    for (size_t i = 0; i < words->n && !g->failed; i++)
+        bpe_words_add(&g->counter->words, bpe_words_text(words, i), words->count[i]);
+    g->appended++;
+    pthread_cond_broadcast(&g->turn);
+    pthread_mutex_unlock(&g->lock);
+}
 
 static void *gather_some(void *argument) {
     gathering *g = argument;
-    for (int r; (r = g->next++) < RANGES && !g->failed;)
-        if (gather_range(g->counter, (unsigned)r, &g->words[r], &g->errors[r]))
-            g->failed = true;
-    return NULL;
+    for (;;) {
+        bpe_words words = {0};
+        wt_err error = {0};
+        pthread_mutex_lock(&g->lock);
+        int range = g->failed ? RANGES : g->next++;
+        pthread_mutex_unlock(&g->lock);
+        if (range >= RANGES)
+            return NULL;
+        int result = gather_range(g->counter, (unsigned)range, &words, &error);
+        append_range(g, range, &words, result ? &error : NULL);
+        bpe_words_free(&words);
+    }
 }
 
-static bool gather_all(gathering *g, int threads) {
-    pthread_t *thread = wt_xcalloc((size_t)threads, sizeof *thread);
+static bool gather_all(bpe_counter *c, wt_err *err) {
+    gathering g = {.counter = c, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER, .turn = PTHREAD_COND_INITIALIZER};
+    pthread_t *thread = wt_xcalloc((size_t)c->threads, sizeof *thread);
     int n = 0;
-    while (n < threads - 1 && pthread_create(&thread[n], NULL, gather_some, g) == 0)
+    while (n < c->threads - 1 && pthread_create(&thread[n], NULL, gather_some, &g) == 0)
         n++;
-    gather_some(g);
+    gather_some(&g);
     while (n)
         pthread_join(thread[--n], NULL);
     free(thread);
-    return g->failed;
+    return g.failed;
+}
+
+/* At most so much is needed for the words of all tables and runs and to learn from them: words that several
+ * have are counted more than once. */
+static uint64_t memory_for_words(const bpe_counter *c) {
+    uint64_t words = 0, bytes = 0;
+    for (int i = 0; i < c->threads; i++) {
+        const worker *w = c->workers[i];
+        words += w->words.n + w->words.n_long + w->file_bytes / 10;
+        bytes += 8 * w->words.n + w->words.bytes.len + w->file_bytes / 10 * 8;
+    }
+    return bpe_learning_memory(words, bytes);
 }
 
 int bpe_counter_finish(bpe_counter *c, wt_err *err) {
-    gathering *g = wt_xcalloc(1, sizeof *g);
-    g->counter = c;
-    bool failed = gather_all(g, c->threads);
-    bpe_words *range = g->words;
+    bpe_paged_init(&c->words.paged, memory_for_words(c) > bpe_counter_memory(c), c->options.temp_dir);
+    bool failed = gather_all(c, err);
     for (int i = 0; i < c->threads; i++) {
         c->spilled += c->workers[i]->file_bytes;
         worker_free(c->workers[i]);
         c->workers[i] = NULL;
     }
-    for (int r = 0; r < RANGES; r++) {
-        if (failed && g->errors[r].code != WT_OK && err && err->code == WT_OK)
-            *err = g->errors[r];
-        for (size_t i = 0; i < range[r].n && !failed; i++)
-            bpe_words_add(&c->words, bpe_words_text(&range[r], i), range[r].count[i]);
-        bpe_words_free(&range[r]);
+    if (c->words.paged.failed && !failed) {
+        failed = true;
+        if (err)
+            *err = c->words.paged.err;
     }
-    free(g);
     if (wt_cluster_size() == 1)
         return failed ? -1 : 0;
     if (wt_cluster_any(failed))
@@ -661,6 +682,9 @@ int bpe_counter_finish(bpe_counter *c, wt_err *err) {
 }
 
 uint64_t bpe_counter_words(const bpe_counter *c) { return c->words.n; }
+uint64_t bpe_counter_learning_memory(const bpe_counter *c) {
+    return bpe_learning_memory(c->words.n, c->words.n_bytes);
+}
 uint64_t bpe_counter_spilled(const bpe_counter *c) { return c->spilled; }
 
 uint64_t bpe_counter_total(const bpe_counter *c) {

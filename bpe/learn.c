@@ -13,7 +13,12 @@
  * below F, F is lowered and all words are counted once more. This is exact for any F.
  *
  * Words are records in one array of 32-bit cells: count (2 cells), length, ids. Cells never move; words
- * shrink in place. */
+ * shrink in place. The lists of words lie one behind the other in the order of their pairs; when there is no room
+ * behind the last, those of dead pairs are squeezed out.
+ *
+ * Words, records and lists grow with the corpus, and are arrays that may lie on disk (paged.h): where what learning
+ * needs is more than the memory that was granted, they do. Pairs above the floor, which every merge looks up here
+ * and there, grow with the vocabulary only and stay in memory. */
 #include <stdlib.h>
 
 #include "bpe/count.h"
@@ -23,7 +28,7 @@
 typedef struct {
     uint32_t left, right;
     int64_t count;                  /* 0: dead */
-    uint32_t *word;                 /* records that hold it, or held it once */
+    uint64_t at;                    /* in the lists: records that hold it, or held it once */
     uint32_t n_words, cap_words;
 } pair;
 
@@ -47,10 +52,16 @@ typedef struct {
 
 typedef struct {
     const bpe_train_options *options;
+    bpe_paged paged;
+    uint64_t memory;
     uint32_t *cells;                /* word records */
     size_t n_cells;
+    int unit_bits;                  /* records start at multiples of so many cells, so that 32 bits reach them */
     uint32_t *record;               /* where each word's record starts */
     size_t n_words;
+
+    uint32_t *lists;
+    uint64_t n_listed, cap_lists;
 
     pair *pairs;
     size_t n_pairs, cap_pairs;
@@ -131,27 +142,48 @@ static void slots_rebuild(learner *L) {
             *pair_slot(L, pair_key(L->pairs[i].left, L->pairs[i].right)) = (uint32_t)i + 1;
 }
 
+/* Room for its list has been made. */
 static uint32_t pair_new(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t cap) {
     if (!L->slot || 2 * (L->n_slots + 1) > L->slot_mask)
         slots_rebuild(L);
     WT_GROW(L->pairs, L->cap_pairs, L->n_pairs + 1);
-    L->pairs[L->n_pairs] = (pair){left, right, count, NULL, 0, cap};
-    L->pairs[L->n_pairs].word = wt_xmalloc((cap + 1) * sizeof(uint32_t));
+    L->pairs[L->n_pairs] = (pair){left, right, count, L->n_listed, 0, cap};
+    L->n_listed += cap;
     *pair_slot(L, pair_key(left, right)) = (uint32_t)L->n_pairs + 1;
     L->n_slots++;
     return (uint32_t)L->n_pairs++;
 }
 
 static void pair_kill(pair *p) {
-    free(p->word);
-    p->word = NULL;
     p->count = 0, p->n_words = p->cap_words = 0;
 }
 
 /* A word is seen with all its occurrences together, so that looking at the last is enough. */
-static void pair_add_word(pair *p, uint32_t word) {
-    if ((p->n_words == 0 || p->word[p->n_words - 1] != word) && p->n_words < p->cap_words)
-        p->word[p->n_words++] = word;
+static void pair_add_word(learner *L, uint32_t index, uint32_t word) {
+    pair *p = &L->pairs[index];
+    uint32_t *list = L->lists + p->at;
+    if ((p->n_words == 0 || list[p->n_words - 1] != word) && p->n_words < p->cap_words)
+        list[p->n_words++] = word;
+}
+
+/* Makes room for n more entries of lists. All lists must be complete. */
+static void lists_reserve(learner *L, uint64_t n) {
+    if (L->n_listed + n <= L->cap_lists)
+        return;
+    uint64_t out = 0;
+    for (size_t i = 0; i < L->n_pairs; i++) {
+        pair *p = &L->pairs[i];
+        if (p->count < L->floor)
+            pair_kill(p);           /* it would be forgotten when its turn comes */
+        memmove(L->lists + out, L->lists + p->at, p->n_words * sizeof *L->lists);
+        p->at = out, p->cap_words = p->n_words;
+        out += p->n_words;
+    }
+    L->n_listed = out;
+    if (out + out / 4 + n > L->cap_lists) {
+        L->cap_lists = out + out / 4 + n + (1 << 16);
+        L->lists = bpe_paged_resize(&L->paged, L->lists, L->cap_lists * sizeof *L->lists);
+    }
 }
 
 /* ---- the heap: best pair on top ---- */
@@ -224,7 +256,7 @@ typedef struct {
 } record_view;
 
 static inline record_view record_at(const learner *L, uint32_t word) {
-    uint32_t *c = L->cells + word;
+    uint32_t *c = L->cells + ((size_t)word << L->unit_bits);
     return (record_view){(uint64_t)c[1] << 32 | c[0], c[2], c + 3};
 }
 
@@ -299,9 +331,9 @@ static int64_t *sketch_at(const sketch *s, uint64_t key) {
     return &s->sum[wt_mix64(key) >> (64 - s->bits)];
 }
 
-static sketch sketch_of_pairs(const learner *L) {
+static sketch sketch_of_pairs(learner *L) {
     sketch s = {NULL, 12};
-    while (s.bits < 21 && (size_t)1 << s.bits < L->n_cells)
+    while (s.bits < 21 && (size_t)1 << s.bits < L->n_cells && sizeof *s.sum << s.bits < L->memory / 16)
         s.bits++;
     s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
     for (size_t w = 0; w < L->n_words; w++) {
@@ -313,7 +345,7 @@ static sketch sketch_of_pairs(const learner *L) {
 }
 
 /* Pairs that may reach `floor`, with their counts. */
-static tally_table tally_pairs(const learner *L, int64_t floor) {
+static tally_table tally_pairs(learner *L, int64_t floor) {
     tally_table t;
     sketch s = sketch_of_pairs(L);
     tally_init(&t, 1 << 12);
@@ -335,9 +367,8 @@ static void recount(learner *L, uint32_t target) {
     bool first = L->floor == INT64_MAX;
     if (!first)
         L->floor = next_floor(L, 0, target);
-    for (size_t i = 0; i < L->n_pairs; i++)
-        free(L->pairs[i].word);
     L->n_pairs = L->n_heap = L->n_slots = 0;
+    L->n_listed = 0;
     tally_table t = tally_pairs(L, first ? 0 : L->floor);
     int64_t best = 0;
     for (size_t i = 0; i <= t.mask; i++)
@@ -346,6 +377,10 @@ static void recount(learner *L, uint32_t target) {
     if (first)
         L->floor = next_floor(L, best, target);
     slots_rebuild(L);
+    uint64_t n_listed = 0;
+    for (size_t i = 0; i <= t.mask; i++)
+        n_listed += t.slot[i].key != UINT64_MAX && t.slot[i].count >= L->floor ? t.slot[i].n : 0;
+    lists_reserve(L, n_listed);
     for (size_t i = 0; i <= t.mask; i++) {
         tally *s = &t.slot[i];
         uint32_t left = (uint32_t)(s->key >> 32), right = (uint32_t)s->key;
@@ -359,7 +394,7 @@ static void recount(learner *L, uint32_t target) {
         for (uint32_t i = 0; i + 1 < r.n; i++) {
             const tally *s = tally_find(&t, pair_key(r.id[i], r.id[i + 1]));
             if (s->key != UINT64_MAX && s->pair != BPE_NONE)
-                pair_add_word(&L->pairs[s->pair], L->record[w]);
+                pair_add_word(L, s->pair, L->record[w]);
         }
     }
     free(t.slot);
@@ -385,7 +420,7 @@ static void saw_left(learner *L, uint32_t x, uint32_t word, int64_t count, uint3
     delta *d = delta_of(L, x);
     d->left_new += count;
     d->n_left++;
-    WT_GROW(L->left_seen, L->cap_left_seen, L->n_left_seen + 1);
+    BPE_PAGED_GROW(&L->paged, L->left_seen, L->cap_left_seen, L->n_left_seen + 1);
     L->left_seen[L->n_left_seen++] = (occurrence){x, word};
 }
 
@@ -394,7 +429,7 @@ static void saw_right(learner *L, uint32_t y, uint32_t word, int64_t count) {
     d->right_old -= count;
     d->right_new += count;
     d->n_right++;
-    WT_GROW(L->right_seen, L->cap_right_seen, L->n_right_seen + 1);
+    BPE_PAGED_GROW(&L->paged, L->right_seen, L->cap_right_seen, L->n_right_seen + 1);
     L->right_seen[L->n_right_seen++] = (occurrence){y, word};
 }
 
@@ -414,7 +449,7 @@ static void merge_in_word(learner *L, uint32_t word, uint32_t left, uint32_t rig
         r.id[out++] = fresh;
         i += 2;
     }
-    L->cells[word + 2] = out;
+    L->cells[((size_t)word << L->unit_bits) + 2] = out;
 }
 
 static void lower_count(learner *L, uint32_t left, uint32_t right, int64_t change) {
@@ -431,6 +466,7 @@ static uint32_t born(learner *L, uint32_t left, uint32_t right, int64_t count, u
 }
 
 static void apply_deltas(learner *L, uint32_t left, uint32_t right, uint32_t fresh) {
+    lists_reserve(L, L->n_left_seen + L->n_right_seen);
     for (size_t k = 0; k < L->n_touched; k++) {
         uint32_t x = L->touched[k];
         delta *d = &L->deltas[x];
@@ -442,12 +478,12 @@ static void apply_deltas(learner *L, uint32_t left, uint32_t right, uint32_t fre
     for (size_t k = 0; k < L->n_left_seen; k++) {
         uint32_t p = L->deltas[L->left_seen[k].neighbour].left_pair;
         if (p != BPE_NONE)
-            pair_add_word(&L->pairs[p], L->left_seen[k].word);
+            pair_add_word(L, p, L->left_seen[k].word);
     }
     for (size_t k = 0; k < L->n_right_seen; k++) {
         uint32_t p = L->deltas[L->right_seen[k].neighbour].right_pair;
         if (p != BPE_NONE)
-            pair_add_word(&L->pairs[p], L->right_seen[k].word);
+            pair_add_word(L, p, L->right_seen[k].word);
     }
     for (size_t k = 0; k < L->n_touched; k++)
         L->deltas[L->touched[k]] = (delta){0};
@@ -455,7 +491,8 @@ static void apply_deltas(learner *L, uint32_t left, uint32_t right, uint32_t fre
 }
 
 static void merge_pair(learner *L, pair *p) {
-    uint32_t left = p->left, right = p->right, fresh = L->n_tokens, n = p->n_words, *word = p->word;
+    uint32_t left = p->left, right = p->right, fresh = L->n_tokens, n = p->n_words;
+    const uint32_t *word = L->lists + p->at;
     token_add(L, token_text(L, left), token_text(L, right));
     if (L->n_tokens >= L->cap_deltas) {
         size_t cap = 2 * (size_t)L->n_tokens;
@@ -464,16 +501,14 @@ static void merge_pair(learner *L, pair *p) {
         L->touched = wt_xrealloc(L->touched, cap * sizeof *L->touched);
         L->cap_deltas = cap;
     }
-    p->word = NULL;
     pair_kill(p);
     enum { AHEAD = 8 };
     for (uint32_t i = 0; i < n; i++) {
         if (i + AHEAD < n)
-            __builtin_prefetch(L->cells + word[i + AHEAD], 1);
+            __builtin_prefetch(L->cells + ((size_t)word[i + AHEAD] << L->unit_bits), 1);
         merge_in_word(L, word[i], left, right, fresh);
     }
     apply_deltas(L, left, right, fresh);
-    free(word);
     size_t cap = L->cap_merges;
     WT_GROW(L->merge, cap, L->n_merges + 1);
     L->cap_merges = (uint32_t)cap;
@@ -497,42 +532,56 @@ static void start_tokens(learner *L) {
         token_add(L, bpe_token_bytes(base, id), (wt_str){NULL, 0});
 }
 
-/* Words of one token have no pairs and are left out. */
-static int start_records(learner *L, bpe_words *words, wt_err *err) {
-    const bpe_model *base = L->options->extend;
-    size_t cells = 0, longest = 1;
+uint64_t bpe_learning_memory(uint64_t words, uint64_t bytes) {
+    /* text, position and count; a record and where it is; lists of nearly all pairs; pairs, tallies, tokens */
+    return words * 16 + bytes + words * 16 + bytes * 4 + bytes * 3 + (16 << 20);
+}
+
+/* Counts the cells of all records, and the longest word. */
+static int size_records(learner *L, bpe_words *words, size_t *cells, size_t *longest, wt_err *err) {
     unsigned __int128 total = 0;
+    *cells = 0, *longest = 1;
     for (size_t w = 0; w < words->n; w++) {
-        size_t n = bpe_words_text(words, w).len;
-        cells += n > 1 ? n + 3 : 0;
-        longest = n > longest ? n : longest;
+        size_t n = bpe_words_text(words, w).len, unit = (size_t)1 << L->unit_bits;
+        *cells += n > 1 ? (n + 3 + unit - 1) / unit * unit : 0;
+        *longest = n > *longest ? n : *longest;
         total += (unsigned __int128)words->count[w] * n;
     }
-    if (total > INT64_MAX)
-        return wt_fail(err, WT_ELIMIT, "the words' counts add up to more than 2^63 bytes");
-    if (cells > UINT32_MAX)
-        return wt_fail(err, WT_ELIMIT, "the distinct words are longer than 16 GiB together");
-    L->cells = wt_big_alloc((cells + 1) * sizeof *L->cells, "the words", err);
-    if (!L->cells)
+    return total > INT64_MAX ? wt_fail(err, WT_ELIMIT, "the words' counts add up to more than 2^63 bytes") : 0;
+}
+
+static void fill_record(learner *L, wt_str text, uint64_t count, uint32_t *ids) {
+    const bpe_model *base = L->options->extend;
+    uint32_t *c = L->cells + L->n_cells;
+    c[0] = (uint32_t)count, c[1] = (uint32_t)(count >> 32);
+    if (base) {
+        c[2] = (uint32_t)bpe_merge_piece(base, (const uint8_t *)text.ptr, text.len, ids);
+        memcpy(c + 3, ids, c[2] * sizeof *ids);
+    } else {
+        c[2] = (uint32_t)text.len;
+        for (size_t i = 0; i < text.len; i++)
+            c[3 + i] = first_id(L, (uint8_t)text.ptr[i]);
+    }
+    size_t unit = (size_t)1 << L->unit_bits;
+    L->record[L->n_words++] = (uint32_t)(L->n_cells >> L->unit_bits);
+    L->n_cells += (3 + c[2] + unit - 1) / unit * unit;
+}
+
+/* Words of one token have no pairs and are left out. */
+static int start_records(learner *L, bpe_words *words, wt_err *err) {
+    size_t cells, longest;
+    L->unit_bits = L->paged.on_disk || words->n_bytes > UINT32_MAX / 4 ? 2 : 0;
+    if (size_records(L, words, &cells, &longest, err))
         return -1;
-    L->record = wt_xmalloc((words->n + 1) * sizeof *L->record);
-    uint32_t *ids = base ? wt_xmalloc(BPE_ROOM(longest) * sizeof *ids) : NULL;
+    if (cells >> L->unit_bits > UINT32_MAX)
+        return wt_fail(err, WT_ELIMIT, "the distinct words are longer than 64 GiB together");
+    L->cells = bpe_paged_resize(&L->paged, NULL, (cells + 1) * sizeof *L->cells);
+    L->record = bpe_paged_resize(&L->paged, NULL, (words->n + 1) * sizeof *L->record);
+    uint32_t *ids = L->options->extend ? wt_xmalloc(BPE_ROOM(longest) * sizeof *ids) : NULL;
     for (size_t w = 0; w < words->n; w++) {
         wt_str text = bpe_words_text(words, w);
-        if (text.len < 2)
-            continue;
-        uint32_t *c = L->cells + L->n_cells;
-        c[0] = (uint32_t)words->count[w], c[1] = (uint32_t)(words->count[w] >> 32);
-        if (base) {
-            c[2] = (uint32_t)bpe_merge_piece(base, (const uint8_t *)text.ptr, text.len, ids);
-            memcpy(c + 3, ids, c[2] * sizeof *ids);
-        } else {
-            c[2] = (uint32_t)text.len;
-            for (size_t i = 0; i < text.len; i++)
-                c[3 + i] = first_id(L, (uint8_t)text.ptr[i]);
-        }
-        L->record[L->n_words++] = (uint32_t)L->n_cells;
-        L->n_cells += 3 + c[2];
+        if (text.len > 1)
+            fill_record(L, text, words->count[w], ids);
     }
     free(ids);
     bpe_words_free(words);
@@ -565,20 +614,19 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
 }
 
 static void learner_free(learner *L) {
-    wt_big_free(L->cells, (L->n_cells + 1) * sizeof *L->cells);
-    for (size_t i = 0; i < L->n_pairs; i++)
-        free(L->pairs[i].word);
-    free(L->record);
+    bpe_paged_resize(&L->paged, L->cells, 0);
+    bpe_paged_resize(&L->paged, L->record, 0);
+    bpe_paged_resize(&L->paged, L->lists, 0);
     free(L->pairs);
     free(L->slot);
     free(L->heap);
+    bpe_paged_resize(&L->paged, L->left_seen, 0);
+    bpe_paged_resize(&L->paged, L->right_seen, 0);
     wt_buf_free(&L->token_bytes);
     free(L->token_at);
     free(L->merge);
     free(L->deltas);
     free(L->touched);
-    free(L->left_seen);
-    free(L->right_seen);
 }
 
 /* Every token of a model to extend must be made by a merge, or a new merge might spell it again. */
@@ -605,8 +653,17 @@ bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t m
     start_tokens(&L);
     uint32_t target = L.options->vocab_size - L.n_tokens - (uint32_t)bpe_counter_specials(counter)->n;
     int64_t lowest = L.options->min_frequency ? (int64_t)L.options->min_frequency : 1;
-    int stop = start_records(&L, bpe_counter_take(counter), err);
+    bpe_words *words = bpe_counter_take(counter);
+    L.memory = bpe_counter_memory(counter);
+    bpe_paged_init(&L.paged, bpe_counter_learning_memory(counter) > L.memory, L.options->temp_dir);
+    int stop = start_records(&L, words, err);
     while (!stop && L.n_merges < target) {
+        if (L.paged.failed) {
+            if (err)
+                *err = L.paged.err;
+            stop = -1;
+            break;
+        }
         pair *p = L.floor == INT64_MAX ? NULL : heap_take(&L);
         if (p) {
             merge_pair(&L, p);

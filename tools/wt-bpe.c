@@ -41,7 +41,7 @@ static const wt_opt train_options[] = {
     OPT_INPUT,
     {"from-counts", 0, WT_OPT_LIST, &from_counts, "FILE", "words already counted (--counts-out), besides the inputs"},
     {"counts-out", 0, WT_OPT_STRING, &counts_out, "FILE", "write the words with their counts, most frequent first"},
-    {"memory", 0, WT_OPT_BYTES, &memory, "SIZE", "for counting; more goes to temporary files"},
+    {"memory", 0, WT_OPT_BYTES, &memory, "SIZE", "for training; more goes to temporary files"},
     {"temp-dir", 0, WT_OPT_STRING, &temp_dir, "DIR", "for them", "$TMPDIR, /tmp"},
     {0},
 };
@@ -208,8 +208,10 @@ static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input ki
                        bpe_piece_facts *facts, wt_err *err) {
     count_job *job = wt_xcalloc(1, sizeof *job);
     job->counter = counter;
+    /* The pipeline holds four pieces a thread, which should be little beside the words. */
+    size_t piece = memory / 128 < 256 << 10 ? 256 << 10 : memory / 128 < 4 << 20 ? memory / 128 : 4 << 20;
     job->source = (bpe_source){.path = paths->path, .n_paths = paths->n, .input = kind, .limit = args->limit,
-                               .cut = counter_cut, .cut_ctx = counter,
+                               .piece_bytes = piece, .cut = counter_cut, .cut_ctx = counter,
                                .rank = (size_t)wt_cluster_rank(), .n_ranks = (size_t)wt_cluster_size()};
     wt_pipeline pipeline = {.ctx = job, .threads = args->threads, .stop_on_signal = true,
                             .item_new = count_item_new, .item_free = count_item_free, .read = count_read,
@@ -339,6 +341,10 @@ static int learn_and_save(bpe_counter *counter, const bpe_train_options *o, cons
                           const char *dir, wt_err *err) {
     if (wt_cluster_rank() != 0)
         return 0;
+    uint64_t need = bpe_counter_learning_memory(counter), granted = o->memory ? o->memory : 512 << 20;
+    if (need > granted)
+        wt_info("learning needs about %lu MiB, more than --memory: its tables are in temporary files",
+                (unsigned long)(need >> 20));
     wt_progress_begin("learning", "merges", o->vocab_size - (o->extend ? bpe_vocab_size(o->extend) : 256) - o->n_specials);
     bpe_model *model = bpe_learn(counter, learn_progress, NULL, err);
     wt_progress_end();
