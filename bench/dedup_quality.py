@@ -30,7 +30,8 @@ SETTINGS = [("18 bytes", ["--bytes-per-doc", "18"]), ("35 bytes", ["--bytes-per-
             ("8 of 56x9", ["--bands", "56", "--rows", "9", "--votes", "8"]),
             ("1 of 14x8 (FineWeb)", ["--bands", "14", "--rows", "8", "--votes", "1"]),
             ("1 of 9x13 (LSHBloom)", ["--bands", "9", "--rows", "13", "--votes", "1"]),
-            ("1 of 20x13 (NeMo)", ["--bands", "20", "--rows", "13", "--votes", "1"])]
+            ("1 of 20x13 (NeMo)", ["--bands", "20", "--rows", "13", "--votes", "1"]),
+            ("index", ["--index", "--keep", "first"])]
 
 
 def passages(path, n, rng):
@@ -134,10 +135,20 @@ def generate(path, n, seed):
 
 
 def judge(binary, path, out, options):
+    if "--index" in options:
+        return judge_index(binary, path, out, options)
     subprocess.run([binary, path, "-o", out, "--near", "--attributes", "--force", "-q", "--expect", "10000"] + options, check=True)
     got = subprocess.run(["zstd", "-dcq"] + sorted(os.path.join(out, f) for f in os.listdir(out) if f.startswith("part-")),
                          check=True, capture_output=True).stdout
     return [b"dedup__" in line for line in got.splitlines()]
+
+
+def judge_index(binary, path, out, options):
+    subprocess.run([binary, path, "-o", out, "--force", "-q"] + options, check=True)
+    got = subprocess.run(["zstd", "-dcq", os.path.join(out, "dropped.jsonl.zst")], check=True, capture_output=True).stdout
+    dropped = {int(json.loads(line)["id"]) for line in got.splitlines()}
+    with open(path) as f:
+        return [i in dropped for i, _ in enumerate(f)]
 
 
 def scores(called, truth, threshold, grey):

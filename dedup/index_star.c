@@ -14,7 +14,7 @@
 #include "common/tool.h"
 #include "dedup/index_impl.h"
 
-enum { ITEM_RECORDS = 1 << 15 };
+enum { ITEM_RECORDS = 1 << 15, ITEM_PAIRS = 1 << 19 };
 
 typedef struct {
     const index_set *set;
@@ -23,6 +23,8 @@ typedef struct {
     spill *bands, *edges;
     spill_record ahead;         /* read from bands, not yet in a group */
     bool has_ahead;
+    spill_record *group;        /* of equal keys, value: rank */
+    size_t n_group, group_cap, row;
     uint64_t n_read, n_compared, n_edges;
 } star;
 
@@ -95,9 +97,10 @@ static void find_alike(star *s, spill_record *r, spill_record *scratch) {
 /* ---- groups to edges ---- */
 
 typedef struct {
-    spill_record *record;       /* groups of equal keys, value: rank */
+    spill_record *record;       /* groups */
     spill_record *edge;
     size_t n, cap, n_edges, edge_cap;
+    size_t row, row_end;        /* records to compare with those of their group behind them */
     uint64_t n_compared;
 } item;
 
@@ -115,25 +118,63 @@ static int next_record(star *s, wt_err *err) {
     return got < 0 ? -1 : 0;
 }
 
-/* Whole groups; documents that are alone in theirs, or not the best of their sketch, stay behind. */
-static int item_read(void *ctx, void *slot, wt_err *err) {
-    star *s = ctx;
-    item *it = slot;
-    it->n = 0;
-    while (s->has_ahead && it->n < ITEM_RECORDS) {
+/* The next group of two or more; only the best document of each sketch is in it. 1, 0 at the end, -1. */
+static int group_read(star *s, wt_err *err) {
+    s->row = 0;
+    do {
         uint64_t key = s->ahead.key;
-        size_t start = it->n;
+        s->n_group = 0;
         while (s->has_ahead && s->ahead.key == key) {
             uint32_t rank = s->rank_of[s->ahead.value];
             if (s->like[rank] == rank) {
-                WT_GROW(it->record, it->cap, it->n + 1);
-                it->record[it->n++] = (spill_record){key, rank};
+                WT_GROW(s->group, s->group_cap, s->n_group + 1);
+                s->group[s->n_group++] = (spill_record){key, rank};
             }
             if (next_record(s, err)) return -1;
         }
-        if (it->n - start < 2) it->n = start;
-    }
+    } while (s->has_ahead && s->n_group < 2);
+    if (s->n_group < 2) s->n_group = 0;
+    return s->n_group > 0;
+}
+
+static void item_add_group(const star *s, item *it) {
+    WT_GROW(it->record, it->cap, it->n + s->n_group);
+    memcpy(it->record + it->n, s->group, s->n_group * sizeof *s->group);
+    it->n += s->n_group;
+    it->row_end = it->n;
+}
+
+/* Pages of one template make groups of any size: some rows of their triangle of pairs at a time. */
+static void item_take_rows(star *s, item *it) {
+    item_add_group(s, it);
+    it->row = s->row;
+    it->row_end = s->row + 1 + ITEM_PAIRS / s->n_group;
+    if (it->row_end >= s->n_group) it->row_end = s->n_group;
+    s->row = it->row_end;
+    if (s->row == s->n_group) s->n_group = 0;
+}
+
+/* Small groups together, or a piece of a large one. */
+static int item_read(void *ctx, void *slot, wt_err *err) {
+    star *s = ctx;
+    item *it = slot;
+    it->n = it->row = it->row_end = 0;
     wt_progress_set(s->n_read);
+    while (it->n < ITEM_RECORDS) {
+        if (s->n_group == 0) {
+            int got = group_read(s, err);
+            if (got < 0) return -1;
+            if (got == 0) break;
+        }
+        bool large = s->n_group * s->n_group > 2 * (size_t)ITEM_PAIRS;
+        if (large && it->n > 0) break;                /* in the next item */
+        if (large) {
+            item_take_rows(s, it);
+            break;
+        }
+        item_add_group(s, it);
+        s->n_group = 0;
+    }
     return it->n > 0;
 }
 
@@ -150,7 +191,7 @@ static int item_work(void *ctx, void *slot, int i_thread, wt_err *err) {
     star *s = ctx;
     item *it = slot;
     it->n_edges = it->n_compared = 0;
-    for (size_t i = 0; i < it->n; i++)
+    for (size_t i = it->row; i < it->row_end; i++)
         for (size_t j = i + 1; j < it->n && it->record[j].key == it->record[i].key; j++)
             compare(s, it, &it->record[i], &it->record[j]);
     return 0;
@@ -227,6 +268,7 @@ int index_decide(const index_set *set, index_decision *decision, wt_err *err) {
     for (int i = 0; i < 3; i++) *table[i] = wt_xmalloc((set->n + 1) * sizeof **table[i]);
     int result = decide(&s, decision, err);
     for (int i = 0; i < 3; i++) free(*table[i]);
+    free(s.group);
     spill_free(s.bands);
     spill_free(s.edges);
     return result;

@@ -13,7 +13,8 @@
 #include "dedup/index.h"
 #include "dedup/index_impl.h"
 
-enum { N_DOCS = 1500, VOCABULARY = 400 };
+/* The last documents are pages of one template: their bands make groups that are compared in pieces. */
+enum { N_DOCS = 2200, N_FREE = 800, VOCABULARY = 400 };
 
 static char folder[] = "/tmp/wt-index-XXXXXX";
 static uint64_t random_state = 88172645463325252u;
@@ -34,7 +35,11 @@ static made doc[N_DOCS];
 static void make_documents(void) {
     for (int i = 0; i < N_DOCS; i++) {
         made *d = &doc[i];
-        if (i > 10 && any(4)) {
+        if (i >= N_FREE) {
+            d->n_words = 100;
+            for (int w = 0; w < 100; w++) d->word[w] = (uint16_t)w;
+            for (uint32_t edits = 1 + any(4); edits > 0; edits--) d->word[any(100)] = (uint16_t)any(VOCABULARY);
+        } else if (i > 10 && any(4)) {
             const made *from = &doc[i - 1 - (int)any(i < 40 ? (uint32_t)i : 40)];
             memcpy(d->word, from->word, sizeof d->word);
             d->n_words = from->n_words;
@@ -86,6 +91,7 @@ static void twin(const dedup_rules *rules, const char *keep, index_decision *out
         order[i] = i;
         out[i] = (index_decision){(uint32_t)i, INDEX_BINS};
     }
+    int wrong = 0;
     order_keep = keep;
     qsort(order, N_DOCS, sizeof *order, by_rank);
     for (int j = 1; j < N_DOCS; j++)
@@ -93,11 +99,12 @@ static void twin(const dedup_rules *rules, const char *keep, index_decision *out
             int a = order[i], b = order[j], same = 0;
             if (out[a].kept != (uint32_t)a) continue;
             for (int k = 0; k < INDEX_BINS; k++) same += bins[a][k] == bins[b][k];
-            assert_int_equal(same, index_matches(bins[a], bins[b]));
+            wrong += same != index_matches(bins[a], bins[b]);
             if ((double)same / INDEX_BINS < rules->threshold) continue;
             out[b] = (index_decision){(uint32_t)a, (uint32_t)same};
             break;
         }
+    assert_int_equal(wrong, 0);
     free(words.at), free(shingles.at);
 }
 
