@@ -231,6 +231,7 @@ void dedup_free(dedup *d) {
     keyset_reset(&d->paragraph);
     for (int i = 0; i < PARAGRAPH_COUNT_MAX; i++) keyset_reset(&d->counted[i]);
     near_reset(&d->near);
+    free(d->scratch);
     for (int i = 0; i < d->n_read_only; i++) dedup_free(d->read_only[i]);
     free(d);
 }
@@ -396,11 +397,19 @@ static void span_of(const dedup_batch *b, const doc_keys *doc, dedup_cause rule,
     *n = ngram ? doc->n_ngrams : doc->n_paragraphs;
 }
 
-static gathered gather(const dedup_batch *b, dedup_cause rule) {
+/* In d's scratch: the last one ends here. */
+static gathered gather(dedup *d, const dedup_batch *b, dedup_cause rule) {
     const u64_list *list = rule == DEDUP_NGRAM ? &b->ngram_keys : &b->paragraph_keys;
-    gathered g = {.keys = wt_xmalloc(list->n * sizeof *g.keys), .seen = wt_xcalloc(list->n, 1),
-                  .group_end = wt_xmalloc(b->n_docs * sizeof *g.group_end),
-                  .whose = wt_xmalloc(b->n_docs * sizeof *g.whose)};
+    size_t bytes = list->n * 9 + 2 * b->n_docs * sizeof(size_t);
+    if (bytes > d->scratch_bytes) {
+        free(d->scratch);
+        d->scratch = wt_xmalloc(d->scratch_bytes = bytes);
+    }
+    gathered g = {.keys = d->scratch};
+    g.group_end = (size_t *)d->scratch + list->n;
+    g.whose = g.group_end + b->n_docs;
+    g.seen = (uint8_t *)(g.whose + b->n_docs);
+    if (list->n) memset(g.seen, 0, list->n);
     for (size_t i = 0; i < b->n_docs; i++) {
         const unit_list *units;
         size_t at, n;
@@ -415,8 +424,6 @@ static gathered gather(const dedup_batch *b, dedup_cause rule) {
     }
     return g;
 }
-
-static void gathered_free(gathered *g) { free(g->keys), free(g->seen), free(g->group_end), free(g->whose); }
 
 /* A document's spans lie together, in text order, each once: two rules may name the same. */
 static void remove_span(dedup_batch *b, doc_keys *doc, const key_unit *u, double score) {
@@ -462,12 +469,11 @@ static void judge_units(const judge *j, doc_keys *doc, dedup_cause rule, const u
 
 static int judge_ngrams(const judge *j, double limit) {
     const dedup_rules *r = &j->d->rules;
-    gathered g = gather(j->batch, DEDUP_NGRAM);
+    gathered g = gather(j->d, j->batch, DEDUP_NGRAM);
     int result = ask(j, &j->d->ngram, g.keys, g.n_keys, g.group_end, g.n_groups, g.seen);
     for (size_t i = 0, at = 0; i < g.n_groups && !result; at = g.group_end[i++])
         judge_units(j, &j->batch->doc[g.whose[i]], DEDUP_NGRAM, g.seen + at, r->unit != NGRAM_PARAGRAPH,
                     r->unit != NGRAM_DOCUMENT && !j->ask_only, limit);
-    gathered_free(&g);
     return result;
 }
 
@@ -489,7 +495,7 @@ static int ask_read_only_paragraphs(const judge *j, const gathered *g) {
 
 static int judge_paragraphs(const judge *j) {
     dedup *d = j->d;
-    gathered g = gather(j->batch, DEDUP_PARAGRAPHS);
+    gathered g = gather(d, j->batch, DEDUP_PARAGRAPHS);
     int result = 0;
     if (d->rules.paragraphs && d->rules.paragraph_count)
         result = keyset_do(&d->counted[d->rules.paragraph_count - 1], KEYSET_TEST, g.keys, g.n_keys,
@@ -499,7 +505,6 @@ static int judge_paragraphs(const judge *j) {
     if (!result) result = ask_read_only_paragraphs(j, &g);
     for (size_t i = 0, at = 0; i < g.n_groups && !result; at = g.group_end[i++])
         judge_units(j, &j->batch->doc[g.whose[i]], DEDUP_PARAGRAPHS, g.seen + at, false, true, 1);
-    gathered_free(&g);
     return result;
 }
 
@@ -528,7 +533,7 @@ int dedup_judge(dedup *d, dedup_batch *batch, int threads, wt_err *err) {
 
 /* A paragraph that filter i knew goes on to filter i + 1, at most once a document. */
 int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *err) {
-    gathered g = gather(batch, DEDUP_PARAGRAPHS);
+    gathered g = gather(d, batch, DEDUP_PARAGRAPHS);
     int result = 0;
     for (int i = 0; i < d->rules.paragraph_count && !result; i++) {
         result = keyset_do(&d->counted[i], KEYSET_ADD, g.keys, g.n_keys, g.group_end, g.n_groups, g.seen,
@@ -541,6 +546,5 @@ int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *er
         }
         g.n_keys = n;
     }
-    gathered_free(&g);
     return result;
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cluster.h"
 #include "dedup/bloom_impl.h"
@@ -53,6 +54,7 @@ int keyset_init(keyset *set, const bloom_config *total, wt_err *err) {
 
 void keyset_reset(keyset *set) {
     for (int i = 0; i < KEYSET_SHARDS; i++) bloom_free(set->shard[i]);
+    free(set->scratch);
     *set = (keyset){0};
 }
 
@@ -124,10 +126,18 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
     size_t count[KEYSET_SHARDS] = {0}, at[KEYSET_SHARDS];
     for (size_t i = 0; i < n; i++) count[keyset_shard_of(keys[i])]++;
     for (int s = 0; s < KEYSET_SHARDS; s++) at[s] = d.begin[s], d.begin[s + 1] = d.begin[s] + count[s];
-    d.keys = wt_xmalloc(n * sizeof *d.keys);
-    d.seen = wt_xcalloc(n / 8 + 1, 8);               /* whole words, for the reduction */
-    size_t *place = wt_xmalloc(n * sizeof *place);    /* where key i went */
-    size_t *ends = grouped ? wt_xmalloc(KEYSET_SHARDS * n_groups * sizeof *ends) : NULL;
+    /* Keys, places, ends of groups, answers: fresh memory for each batch would be cleared each time. */
+    size_t n_ends = grouped ? KEYSET_SHARDS * n_groups : 0, words = 2 * n + n_ends + n / 8 + 1;
+    if (words * 8 > set->scratch_bytes) {
+        free(set->scratch);
+        set->scratch = wt_xmalloc(set->scratch_bytes = words * 8);
+    }
+    d.keys = set->scratch;
+    size_t *place = set->scratch;                     /* where key i went */
+    place += n;
+    size_t *ends = grouped ? place + n : NULL;
+    d.seen = (uint8_t *)(place + n + n_ends);         /* whole words, for the reduction */
+    memset(d.seen, 0, (n / 8 + 1) * 8);
     for (size_t i = 0, g = 0; i < n || (grouped && g < n_groups);) {
         size_t end = grouped ? group_end[g] : n;
         for (; i < end; i++) {
@@ -150,7 +160,6 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
             result = -1;
             if (err) *err = d.err[s];
         }
-    free(d.keys), free(d.seen), free(place), free(ends);
     if (set->spread && wt_cluster_any(result != 0) && !result)
         result = wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
     return result;

@@ -11,6 +11,8 @@ enum { KEYSET_SHARDS = 16 };
 
 typedef struct {
     bloom *shard[KEYSET_SHARDS];
+    void *scratch;              /* of keyset_do, kept from batch to batch */
+    size_t scratch_bytes;
     bool spread;                /* over the ranks of the cluster: rank r owns shards r, r + ranks, ... */
 } keyset;
 
