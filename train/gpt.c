@@ -125,6 +125,7 @@ gpt_tensor gpt_grad_at(const gpt *m, int i) { return tensor_in(m, i, m->grad, gp
 
 void gpt_grad_zero(gpt *m) {
     if (!m->grad) return;
+    m->grad_stale = false;
 #pragma omp parallel for num_threads(m->threads) schedule(static)
     for (size_t i = 0; i < m->grad_floats; i += 1 << 16)
         memset(m->grad + i, 0, (m->grad_floats - i < 1 << 16 ? m->grad_floats - i : 1 << 16) * sizeof(float));

@@ -31,6 +31,7 @@ struct gpt {
     gpt_layout at;
     float *w;
     float *grad;                             /* NULL until training */
+    bool grad_stale;                         /* the optimizer has used them: they count as zero */
     size_t grad_layer_stride, grad_floats;   /* stride 0: all layers share one layer's gradients */
     const kernels *k;
     gemm_team *team;

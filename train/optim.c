@@ -84,7 +84,6 @@ static void adamw_tensor(optimizer *o, const gpt_tensor_info *t, const optim_ste
             m->k->adamw_bf16(w + at, (uint16_t *)o->mean + all, (uint16_t *)o->var + all, g + at, &x, wt_mix64(s->step * 0x9e3779b97f4a7c15u + all), k);
         else
             m->k->adamw(w + at, (float *)o->mean + all, (float *)o->var + all, g + at, &x, k);
-        memset(g + at, 0, k * sizeof *g);
     }
 }
 
@@ -142,7 +141,6 @@ static void muon_tensor(optimizer *o, const gpt_tensor_info *t, const optim_step
             m->k->add_scaled(row, -step, X + (size_t)i * (size_t)c, (size_t)c);
         }
     }
-    memset(g, 0, (size_t)t->rows * (size_t)t->cols * sizeof *g);
 }
 
 void optimizer_update(optimizer *o, int part, const optim_step *step) {
@@ -154,5 +152,6 @@ void optimizer_update(optimizer *o, int part, const optim_step *step) {
         if (o->set.kind == OPTIM_MUON && t.layer >= 0 && t.rows > 1) muon_tensor(o, &t, step);
         else adamw_tensor(o, &t, step);
     }
+    o->m->grad_stale = true;
     /* Padding rows behind the vocabulary get gradients of exactly 0 from the head; nothing moves them. */
 }

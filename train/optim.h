@@ -33,7 +33,8 @@ typedef struct {
     double learning_rate, beta2;
     double grad_scale;            /* clipping */
 } optim_step;
-/* Updates a part from its gradients and sets those to 0: layer l, -1: what is outside of the layers. */
+/* Updates a part from its gradients: layer l, -1: what is outside of the layers. All parts are updated between
+ * two passes: the next pass overwrites the gradients instead of adding to them. */
 void optimizer_update(optimizer *o, int part, const optim_step *step);
 /* Sum of squared gradients of a part, always added in the same order. */
 double optimizer_grad_squares(const gpt *m, int part);

@@ -173,9 +173,9 @@ static void input_gradient(const gpt *m, int N, int n, int k, const float *dout,
                                    .lda = (size_t)n, .ldb = (size_t)n, .ldc = (size_t)k, .finish = finish});
 }
 /* dw (k,n) += in^T dout. */
-static void weight_gradient(const gpt *m, int N, int n, int k, const float *in, const float *dout, float *dw) {
+static void weight_gradient(const gpt *m, int N, int n, int k, const float *in, const float *dout, float *dw, bool add) {
     gemm_run(m->team, &(gemm_call){.trans_a = true, .M = k, .N = n, .K = N, .A = in, .B = dout, .C = dw,
-                                   .lda = (size_t)k, .ldb = (size_t)n, .ldc = (size_t)n, .accumulate = true});
+                                   .lda = (size_t)k, .ldb = (size_t)n, .ldc = (size_t)n, .accumulate = add});
 }
 
 /* ---- embedding ---- */
@@ -221,7 +221,15 @@ static void layer_forward(const gpt *m, gpt_scratch *s, int l, const int32_t *ke
                     (gemm_epilogue){.op = GEMM_BIAS_ADD, .bias = w.out_b, .aux = a.x2, .ld_aux = ld});
 }
 
-static void layer_backward(const gpt *m, gpt_scratch *s, int l, const int32_t *key_start) {
+static void zero_vectors(const gpt *m, const gpt_layer *g) {
+    float *const of_c[] = {g->ln1_w, g->ln1_b, g->att_b, g->ln2_w, g->ln2_b, g->out_b};
+    size_t C = (size_t)m->shape.n_embd;
+    for (size_t i = 0; i < sizeof of_c / sizeof *of_c; i++) memset(of_c[i], 0, C * sizeof(float));
+    memset(g->qkv_b, 0, 3 * C * sizeof(float)), memset(g->fc_b, 0, 4 * C * sizeof(float));
+}
+
+/* add: to the gradients there; else they are stale, and are overwritten. */
+static void layer_backward(const gpt *m, gpt_scratch *s, int l, const int32_t *key_start, bool add) {
     int N = s->B * s->T, C = m->shape.n_embd;
     gpt_layer w = gpt_weights_of(m, l), g = gpt_layer_at(&m->at, gpt_grad_layer(m, l));
     layer_acts a = acts_of(s, &m->shape, l);
@@ -229,24 +237,25 @@ static void layer_backward(const gpt *m, gpt_scratch *s, int l, const int32_t *k
     size_t ld = (size_t)C;
     gemm_epilogue plain = {GEMM_PLAIN};
 
+    if (!add) zero_vectors(m, &g);
     add_column_sums(m, g.out_b, dx, N, ld);
     input_gradient(m, N, C, 4 * C, dx, w.out_w, dhidden,
                    (gemm_epilogue){.op = GEMM_GELU_GRAD, .aux = a.fc, .ld_aux = 4 * ld, .aux2 = hidden, .ld_aux2 = 4 * ld});
-    weight_gradient(m, N, C, 4 * C, hidden, dx, g.out_w);
+    weight_gradient(m, N, C, 4 * C, hidden, dx, g.out_w, add);
     add_column_sums(m, g.fc_b, dhidden, N, 4 * ld);
     norm_again(m, s->norm, a.mean2, a.rstd2, a.x2, w.ln2_w, w.ln2_b, N);
-    weight_gradient(m, N, 4 * C, C, s->norm, dhidden, g.fc_w);
+    weight_gradient(m, N, 4 * C, C, s->norm, dhidden, g.fc_w, add);
     input_gradient(m, N, 4 * C, C, dhidden, w.fc_w, s->dnorm, plain);
     norm_backward(m, dx, g.ln2_w, g.ln2_b, s->dnorm, a.x2, w.ln2_w, a.mean2, a.rstd2, s->sums, N);
 
     add_column_sums(m, g.att_b, dx, N, ld);
-    weight_gradient(m, N, C, C, a.att, dx, g.att_w);
+    weight_gradient(m, N, C, C, a.att, dx, g.att_w, add);
     input_gradient(m, N, C, C, dx, w.att_w, s->dnorm, plain);
     attention_backward(m->team, m->k, a.qkv, a.att, a.lse, s->dnorm, dqkv, s->scores, key_start, s->B, s->T, C,
                        m->shape.n_head);
     add_column_sums(m, g.qkv_b, dqkv, N, 3 * ld);
     norm_again(m, s->norm, a.mean1, a.rstd1, x, w.ln1_w, w.ln1_b, N);
-    weight_gradient(m, N, 3 * C, C, s->norm, dqkv, g.qkv_w);
+    weight_gradient(m, N, 3 * C, C, s->norm, dqkv, g.qkv_w, add);
     input_gradient(m, N, 3 * C, C, dqkv, w.qkv_w, s->dnorm, plain);
     norm_backward(m, dx, g.ln1_w, g.ln1_b, s->dnorm, x, w.ln1_w, a.mean1, a.rstd1, s->sums, N);
 }
@@ -277,7 +286,7 @@ static uint32_t best_of(const float *z, size_t n) {
 }
 
 static void head_chunk(const gpt *m, gpt_scratch *s, const gpt_pass *p, int first, int rows, float weight,
-                       const float *norm, float *dnorm) {
+                       const float *norm, float *dnorm, bool add) {
     size_t C = (size_t)m->shape.n_embd, V = (size_t)m->shape.vocab, Vp = (size_t)m->at.Vp;
     const float *wte = m->w + m->at.wte, *in = norm + (size_t)first * C;
     gemm_run(m->team, &(gemm_call){.trans_b = true, .M = rows, .N = (int)Vp, .K = (int)C, .A = in, .B = wte,
@@ -296,16 +305,16 @@ static void head_chunk(const gpt *m, gpt_scratch *s, const gpt_pass *p, int firs
     gemm_run(m->team, &(gemm_call){.M = rows, .N = (int)C, .K = (int)Vp, .A = s->logits, .B = wte,
                                    .C = dnorm + (size_t)first * C, .lda = Vp, .ldb = C, .ldc = C});
     gemm_run(m->team, &(gemm_call){.trans_a = true, .M = (int)Vp, .N = (int)C, .K = rows, .A = s->logits, .B = in,
-                                   .C = m->grad + m->at.wte, .lda = Vp, .ldb = C, .ldc = C, .accumulate = true});
+                                   .C = m->grad + m->at.wte, .lda = Vp, .ldb = C, .ldc = C, .accumulate = add});
 }
 
-static double head(const gpt *m, gpt_scratch *s, const gpt_pass *p) {
+static double head(const gpt *m, gpt_scratch *s, const gpt_pass *p, bool add) {
     int N = p->B * p->T, asked = 0;
     const float *x = stream_at(s, &m->shape, m->shape.n_layer);
     norm_forward(m, s->norm, s->mean_f, s->rstd_f, x, m->w + m->at.lnf_w, m->w + m->at.lnf_b, N);
     for (int i = 0; i < N; i++) asked += p->targets && p->targets[i] != GPT_IGNORE;
     float weight = asked ? p->weight / (float)asked : 0;
-    for (int i = 0; i < N; i += HEAD_ROWS) head_chunk(m, s, p, i, min_int(HEAD_ROWS, N - i), weight, s->norm, s->dnorm);
+    for (int i = 0; i < N; i += HEAD_ROWS) head_chunk(m, s, p, i, min_int(HEAD_ROWS, N - i), weight, s->norm, s->dnorm, add || i > 0);
     double loss = 0;
     for (int i = 0; i < N; i++) loss += s->losses[i];
     return asked ? loss / asked : 0;
@@ -330,17 +339,23 @@ int gpt_pass_run(gpt *m, const gpt_pass *p, double *loss, wt_err *err) {
     int L = m->shape.n_layer, N = p->B * p->T, C = m->shape.n_embd;
     embed(m, stream_at(s, &m->shape, 0), p->tokens, p->B, p->T);
     for (int l = 0; l < L; l++) layer_forward(m, s, l, p->key_start);
-    double mean_loss = head(m, s, p);
+    bool add = !m->grad_stale;      /* once: a fused update makes them stale again while this pass runs */
+    double mean_loss = head(m, s, p, add);
     if (loss) *loss = mean_loss;
     if (!p->backward) return 0;
 
     float *dlnf_w = gpt_grad_final(m), *dlnf_b = dlnf_w + (m->at.lnf_b - m->at.lnf_w);
+    m->grad_stale = false;
+    if (!add) {
+        memset(m->grad + m->at.wpe, 0, (size_t)m->shape.n_ctx * (size_t)C * sizeof(float));
+        memset(dlnf_w, 0, (size_t)C * sizeof(float)), memset(dlnf_b, 0, (size_t)C * sizeof(float));
+    }
     memset(s->dx, 0, (size_t)N * (size_t)C * sizeof *s->dx);
     norm_backward(m, s->dx, dlnf_w, dlnf_b, s->dnorm, stream_at(s, &m->shape, L), m->w + m->at.lnf_w, s->mean_f,
                   s->rstd_f, s->sums, N);
     for (int l = L - 1; l >= 0; l--) {
         if (s->n_sets < L && l < L - 1) layer_forward(m, s, l, p->key_start);
-        layer_backward(m, s, l, p->key_start);
+        layer_backward(m, s, l, p->key_start, add && m->grad_layer_stride);      /* layers that share a place overwrite */
         if (p->part_done) p->part_done(p->ctx, l);
     }
     embed_backward(m, s->dx, p->tokens, p->B, p->T);

@@ -399,7 +399,7 @@ static void part_done(void *ctx, int layer) {
     if (!r->fused_step) return;
     double squares = optimizer_grad_squares(r->m, layer);
     r->squares += squares;
-    if (isfinite(squares) && isfinite(r->last_loss)) optimizer_update(&r->opt, layer, r->fused_step);
+    if (isfinite(squares) && isfinite(r->last_loss) && !r->bad_part) optimizer_update(&r->opt, layer, r->fused_step);
     else r->bad_part = true;
 }
 
@@ -417,8 +417,10 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
                          .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / (double)windows),
                          .part_done = part_done, .ctx = r};
         if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
-        if (!n) /* more ranks than windows: this one only takes part in the sums */
+        if (!n) { /* more ranks than windows: this one only takes part in the sums */
+            if (r->m->grad_stale) gpt_grad_zero(r->m);
             for (int l = r->shape.n_layer - 1; l >= -1; l--) part_done(r, l);
+        }
         sum += (r->fused_step ? r->last_loss : loss) * (double)n / (double)windows;
         if (n == 0) break;
         i += n;
