@@ -14,7 +14,7 @@
 #include "common/tool.h"
 #include "dedup/index_impl.h"
 
-enum { ITEM_RECORDS = 1 << 15, ITEM_PAIRS = 1 << 19 };
+enum { ITEM_RECORDS = 1 << 15, ITEM_PAIRS = 1 << 15 };
 
 typedef struct {
     const index_set *set;

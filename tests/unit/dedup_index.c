@@ -14,7 +14,7 @@
 #include "dedup/index_impl.h"
 
 /* The last documents are pages of one template: their bands make groups that are compared in pieces. */
-enum { N_DOCS = 2200, N_FREE = 800, VOCABULARY = 400 };
+enum { N_DOCS = 1500, N_FREE = 1100, VOCABULARY = 400 };
 
 static char folder[] = "/tmp/wt-index-XXXXXX";
 static uint64_t random_state = 88172645463325252u;
