@@ -111,6 +111,20 @@ void wt_buf_printf(wt_buf *b, const char *format, ...) {
     va_end(args);
 }
 
+void wt_buf_replace(wt_buf *b, const char *from, const char *to) {
+    wt_buf out = {0};
+    wt_str rest = wt_buf_view(b), needle = wt_str_of(from);
+    ptrdiff_t at;
+    while ((at = wt_str_find(rest, needle)) >= 0) {
+        wt_buf_add(&out, rest.ptr, (size_t)at);
+        wt_buf_add_str(&out, wt_str_of(to));
+        rest.ptr += (size_t)at + needle.len, rest.len -= (size_t)at + needle.len;
+    }
+    wt_buf_add_str(&out, rest);
+    wt_buf_free(b);
+    *b = out;
+}
+
 void wt_buf_clear(wt_buf *b) {
     b->len = 0;
     if (b->ptr) b->ptr[0] = 0;

@@ -46,6 +46,8 @@ void wt_buf_add_str(wt_buf *b, wt_str s);
 void wt_buf_add_char(wt_buf *b, char c);
 void wt_buf_printf(wt_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void wt_buf_vprintf(wt_buf *b, const char *format, va_list args);
+/* Every `from` (not empty), left to right, becomes `to`. */
+void wt_buf_replace(wt_buf *b, const char *from, const char *to);
 void wt_buf_clear(wt_buf *b);                         /* len = 0, memory kept */
 void wt_buf_free(wt_buf *b);                          /* empty again, ready for use */
 

@@ -356,20 +356,6 @@ void eval_retokenize(eval_detok rules, wt_str text, wt_buf *out) {
 }
 
 /* ---- the harness's WikiText rules ---- */
-static void replace_all(wt_buf *text, const char *from, const char *to) {
-    wt_buf out = {0};
-    wt_str rest = wt_buf_view(text), needle = wt_str_of(from);
-    ptrdiff_t at;
-    while ((at = wt_str_find(rest, needle)) >= 0) {
-        wt_buf_add(&out, rest.ptr, (size_t)at);
-        wt_buf_add_str(&out, wt_str_of(to));
-        rest.ptr += (size_t)at + needle.len, rest.len -= (size_t)at + needle.len;
-    }
-    wt_buf_add_str(&out, rest);
-    wt_buf_free(text);
-    *text = out;
-}
-
 /* Trims blanks inside each pair of signs: "( 24 in )" -> "(24 in)". */
 static void pairs_trim(wt_buf *text, char open, char close) {
     wt_buf out = {0};
@@ -399,14 +385,14 @@ void eval_detokenize_harness(wt_str page, wt_buf *out) {
     wt_buf text = {0};
     wt_buf_add_str(&text, page);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
-        replace_all(&text, before[i][0], before[i][1]);
+        wt_buf_replace(&text, before[i][0], before[i][1]);
     pairs_trim(&text, '(', ')');
     pairs_trim(&text, '[', ']');
     pairs_trim(&text, '{', '}');
     pairs_trim(&text, '"', '"');
     pairs_trim(&text, '\'', '\'');
     for (size_t i = 0; i < sizeof after / sizeof *after; i++)
-        replace_all(&text, after[i][0], after[i][1]);
+        wt_buf_replace(&text, after[i][0], after[i][1]);
     wt_buf_add_str(out, wt_buf_view(&text));
     wt_buf_free(&text);
 }

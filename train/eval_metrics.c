@@ -413,20 +413,6 @@ eval_rouge eval_rouge_of(wt_str prediction, wt_str reference, bool stem) {
 }
 
 /* ---- BLEU ---- */
-static void replace_all(wt_buf *text, const char *from, const char *to) {
-    wt_buf out = {0};
-    wt_str rest = wt_buf_view(text), needle = wt_str_of(from);
-    ptrdiff_t at;
-    while ((at = wt_str_find(rest, needle)) >= 0) {
-        wt_buf_add(&out, rest.ptr, (size_t)at);
-        wt_buf_add_str(&out, wt_str_of(to));
-        rest.ptr += (size_t)at + needle.len, rest.len -= (size_t)at + needle.len;
-    }
-    wt_buf_add_str(&out, rest);
-    wt_buf_free(text);
-    *text = out;
-}
-
 /* Every ASCII sign but ' , - . stands alone. */
 static bool splits(char c) { return c == '&' || (is_punctuation(c) && !strchr("&',-.", c)); }
 
@@ -507,13 +493,13 @@ void eval_bleu_tokenize(wt_str s, wt_buf *out) {
     while (s.len && is_space(s.ptr[s.len - 1]))
         s.len--;
     wt_buf_add_str(&text, s);
-    replace_all(&text, "<skipped>", "");
-    replace_all(&text, "-\n", "");
-    replace_all(&text, "\n", " ");
-    replace_all(&text, "&quot;", "\"");
-    replace_all(&text, "&amp;", "&");
-    replace_all(&text, "&lt;", "<");
-    replace_all(&text, "&gt;", ">");
+    wt_buf_replace(&text, "<skipped>", "");
+    wt_buf_replace(&text, "-\n", "");
+    wt_buf_replace(&text, "\n", " ");
+    wt_buf_replace(&text, "&quot;", "\"");
+    wt_buf_replace(&text, "&amp;", "&");
+    wt_buf_replace(&text, "&lt;", "<");
+    wt_buf_replace(&text, "&gt;", ">");
     wt_buf padded = {0};
     wt_buf_printf(&padded, " %.*s ", WT_FMT(wt_buf_view(&text)));
     pass_signs(&padded);

@@ -47,6 +47,18 @@ static void buffers_grow_and_end_in_nul(void **state) {
     wt_buf_free(&b);
 }
 
+static void replacing_goes_left_to_right(void **state) {
+    wt_buf b = {0};
+    wt_buf_replace(&b, "a", "b");
+    assert_int_equal(b.len, 0);
+    wt_buf_add(&b, "aaa b aa", 8);
+    wt_buf_replace(&b, "aa", "x");
+    assert_string_equal(b.ptr, "xa b x");
+    wt_buf_replace(&b, "x", "xx");                 /* what was put in is not looked at again */
+    assert_string_equal(b.ptr, "xxa b xx");
+    wt_buf_free(&b);
+}
+
 static void arena_hands_out_memory_that_does_not_overlap(void **state) {
     enum { N = 2000 };
     wt_arena *arena = wt_arena_new(1000);
@@ -239,6 +251,7 @@ int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices), cmocka_unit_test(buffers_grow_and_end_in_nul),
+        cmocka_unit_test(replacing_goes_left_to_right),
         cmocka_unit_test(arena_hands_out_memory_that_does_not_overlap), cmocka_unit_test(big_blocks_fail_with_words),
         cmocka_unit_test(every_code_point_encodes_and_decodes), cmocka_unit_test(bad_bytes_are_replaced_by_maximal_subparts),
         cmocka_unit_test(hashes_equal_their_published_vectors), cmocka_unit_test(random_numbers_are_xoshiro),
