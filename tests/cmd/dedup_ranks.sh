@@ -38,7 +38,9 @@ whole g1 >x; whole g2 >y
 same "growing filters" x y
 ranks 2 docs.jsonl -o killed $all & pid=$!
 sleep 0.8
-t=$(pgrep -P $pid); m=$(pgrep -P ${t:-1}); kill -9 $(pgrep -P ${m:-1}) $m $t 2>/dev/null; wait $pid 2>/dev/null
+# Its descendants, found from it downward; where it has ended already there are none to kill.
+below() { for child in $(pgrep -P "$1"); do below "$child"; echo "$child"; done; }
+tree=$(below $pid); [ -z "$tree" ] || kill -9 $tree 2>/dev/null; wait $pid 2>/dev/null
 check "one rank goes on where two were killed" "$BUILD/mpi/bin/wt-dedup" docs.jsonl -o killed $all
 "$D" docs.jsonl -o one2 $all
 whole one2 >x; whole killed >y
