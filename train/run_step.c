@@ -1,0 +1,163 @@
+/* run_step.c - one optimizer step: the next windows, shared by the ranks of the cluster, in passes of
+ * micro_batch; the gradients of a layer are summed over ranks when the last pass has them. The schedule runs over
+ * windows, so that a growing batch does not bend it. A step whose loss or gradient is not finite is passed over;
+ * after three in a row the last checkpoint comes back with half the learning rate, and the data goes on. A
+ * checkpoint that fails again before a new one was made after a good step is itself bad: it is removed, and the one
+ * before comes back. */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cluster.h"
+#include "common/fs.h"
+#include "common/tool.h"
+#include "train/run.h"
+
+enum { BAD_STEPS_MAX = 3, ROLLBACKS_MAX = 5 };
+
+static double learning_rate_at(const run *r, uint64_t samples) {
+    const train_options *o = &r->o;
+    double rate = o->learning_rate * r->at.rate_scale, total = (double)r->total_samples, at = (double)samples, warm = (double)r->warmup_samples;
+    if (at < warm) return rate * (at + (double)r->windows) / (warm + (double)r->windows);
+    double share = total > warm ? fmin(1, (at - warm) / (total - warm)) : 1, left = 1;
+    if (o->schedule == TRAIN_COSINE) left = 0.5 * (1 + cos(M_PI * share));
+    else if (o->schedule == TRAIN_LINEAR) left = 1 - share;
+    else if (at > total * (1 - o->cooldown)) left = (total - at) / (total * o->cooldown);
+    return rate * (o->final_rate + (1 - o->final_rate) * left);
+}
+
+static uint64_t windows_of_step(const run *r) {
+    uint64_t n = r->windows;
+    if (r->at.samples < r->ramp_samples) n = (uint64_t)((double)n * (0.125 + 0.875 * (double)r->at.samples / (double)r->ramp_samples));
+    if (n < 1) n = 1;
+    return n < r->total_samples - r->at.samples ? n : r->total_samples - r->at.samples;
+}
+
+int run_read_windows(run *r, shard_loader *feed, shard_set *set, uint64_t first, int n, wt_err *err) {
+    size_t T = (size_t)r->o.seq_len;
+    for (int b = 0; b < n; b++) {
+        if (shard_loader_get(feed, first + (uint64_t)b, r->window, err)) return -1;
+        memcpy(r->inputs + (size_t)b * T, r->window, T * sizeof *r->window);
+        memcpy(r->targets + (size_t)b * T, r->window + 1, T * sizeof *r->window);
+        if (!r->o.document_mask) continue;
+        size_t n_starts;
+        uint32_t *starts = r->window;           /* its ids are copied; room for T + 1 */
+        if (shard_set_doc_starts(set, shard_loader_first(feed, first + (uint64_t)b), T, starts, &n_starts, err)) return -1;
+        int32_t from = 0;
+        for (size_t t = 0, i = 0; t < T; t++) {
+            if (i < n_starts && starts[i] == t) from = (int32_t)t, i++;
+            r->key_start[(size_t)b * T + t] = from;
+        }
+    }
+    return 0;
+}
+
+/* Called by the pass when a part's gradients are complete. */
+static void part_done(void *ctx, int layer) {
+    run *r = ctx;
+    if (r->last_pass && wt_cluster_size() > 1) {
+        if (layer >= 0) wt_cluster_sum_f32(gpt_grad_layer(r->m, layer), r->m->at.layer_floats);
+        else {
+            wt_cluster_sum_f32(r->m->grad, r->m->at.layers);
+            wt_cluster_sum_f32(gpt_grad_final(r->m), r->m->at.total_floats - r->m->at.lnf_w);
+        }
+    }
+    if (!r->fused_step) return;
+    double squares = optimizer_grad_squares(r->m, layer);
+    r->squares += squares;
+    if (isfinite(squares) && isfinite(r->last_loss) && !r->bad_part) optimizer_update(&r->opt, layer, r->fused_step);
+    else r->bad_part = true;
+}
+
+/* Forward and backward over the step's windows; this rank's part of them. r->last_loss: mean of all. */
+static int add_gradients(run *r, uint64_t windows, wt_err *err) {
+    uint64_t ranks = (uint64_t)wt_cluster_size(), rank = (uint64_t)wt_cluster_rank();
+    uint64_t from = windows * rank / ranks, to = windows * (rank + 1) / ranks;
+    double sum = 0;
+    for (uint64_t i = from; i < to || i == from;) {
+        uint64_t n = to - i < (uint64_t)r->plan.micro_batch ? to - i : (uint64_t)r->plan.micro_batch;
+        double loss = 0;
+        r->last_pass = i + n >= to;
+        if (n && run_read_windows(r, r->feed, r->data, r->at.samples + i, (int)n, err)) return -1;
+        gpt_pass pass = {.B = (int)n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .backward = true, .keep = r->plan.keep,
+                         .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / (double)windows),
+                         .part_done = part_done, .ctx = r};
+        if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
+        if (!n) { /* more ranks than windows: this one only takes part in the sums */
+            if (r->m->grad_stale) gpt_grad_zero(r->m);
+            for (int l = r->shape.n_layer - 1; l >= -1; l--) part_done(r, l);
+        }
+        sum += (r->fused_step ? r->last_loss : loss) * (double)n / (double)windows;
+        if (n == 0) break;
+        i += n;
+    }
+    wt_cluster_sum_f64(&sum, 1);
+    r->last_loss = sum;
+    return 0;
+}
+
+/* Returns to `latest`, or to the one before where `latest` has failed already. */
+static int load_last_good(run *r, wt_err *err) {
+    int failed = 0;
+    if (r->at.unproven && wt_cluster_rank() == 0) failed = run_discard_latest(r, err);
+    if (wt_cluster_any(failed != 0)) return failed ? -1 : wt_fail(err, WT_EDATA, "rank 0 found no checkpoint to return to");
+    if (run_load(r, err)) return -1;
+    char *best = run_path(r, "best");
+    if (!wt_is_dir(best)) { /* it was the one taken away */
+        r->at.best_loss = INFINITY, r->at.best_step = 0;
+        if (wt_cluster_rank() == 0) unlink(best);
+    }
+    free(best);
+    return 0;
+}
+
+/* After three bad steps in a row: the last good weights, half the rate; the data goes on. */
+static int roll_back(run *r, wt_err *err) {
+    train_state now = r->at;
+    char *latest = run_path(r, "latest");
+    bool saved = wt_is_dir(latest);
+    free(latest);
+    if (now.rollbacks >= ROLLBACKS_MAX)
+        return wt_fail(err, WT_EDATA, "the loss is not finite even after %d returns to a checkpoint with a lower learning rate; lower --lr", ROLLBACKS_MAX);
+    if (!saved) return wt_fail(err, WT_EDATA, "the loss is not finite in %d steps and no checkpoint was saved yet; lower --lr", BAD_STEPS_MAX);
+    if (load_last_good(r, err)) return -1;
+    wt_warn("step %llu: %d steps in a row without a finite loss; back to the weights of step %llu with half the learning rate",
+            (unsigned long long)now.step, BAD_STEPS_MAX, (unsigned long long)r->at.step);
+    r->at.step = now.step, r->at.samples = now.samples, r->at.tokens = now.tokens, r->at.skipped = now.skipped;
+    r->at.rollbacks = now.rollbacks + 1, r->at.rate_scale = now.rate_scale / 2, r->at.skipped_in_row = 0;
+    r->at.unproven = true;
+    return 0;
+}
+
+int run_step(run *r, wt_err *err) {
+    const train_options *o = &r->o;
+    uint64_t windows = windows_of_step(r);
+    double tokens = (double)windows * o->seq_len, beta2 = o->beta2 > 0 ? o->beta2 : pow(0.5, tokens / r->beta2_half_life);
+    double known_norm = r->at.previous_norm;
+    optim_step step = {.step = r->at.step + 1 - r->at.skipped, .learning_rate = learning_rate_at(r, r->at.samples), .beta2 = beta2, .grad_scale = 1};
+    r->fused_step = NULL, r->squares = 0, r->bad_part = false;
+    if (r->plan.fused) { /* the norm of these gradients is known too late: clip by the step before */
+        if (o->grad_clip > 0 && known_norm > o->grad_clip) step.grad_scale = o->grad_clip / known_norm;
+        r->fused_step = &step;
+    }
+    if (add_gradients(r, windows, err)) return -1;
+    if (!r->plan.fused)
+        for (int part = r->shape.n_layer - 1; part >= -1; part--) r->squares += optimizer_grad_squares(r->m, part);
+    double norm = sqrt(r->squares);
+    bool good = isfinite(r->last_loss) && isfinite(norm) && !r->bad_part;
+    if (!r->plan.fused && good) {
+        if (o->grad_clip > 0 && norm > o->grad_clip) step.grad_scale = o->grad_clip / norm;
+        for (int part = r->shape.n_layer - 1; part >= -1; part--) optimizer_update(&r->opt, part, &step);
+    }
+    if (!good) gpt_grad_zero(r->m);
+    r->at.step++, r->at.samples += windows, r->at.tokens += windows * (uint64_t)o->seq_len;
+    r->last_norm = norm, r->last_rate = step.learning_rate, r->updated = good;
+    if (good) {
+        r->at.previous_norm = norm, r->at.skipped_in_row = 0;
+        r->at.loss_smooth = r->at.loss_smooth > 0 ? 0.95 * r->at.loss_smooth + 0.05 * r->last_loss : r->last_loss;
+        return 0;
+    }
+    r->at.skipped++, r->at.skipped_in_row++;
+    wt_warn("step %llu: loss %g, gradient norm %g: step passed over", (unsigned long long)r->at.step, r->last_loss, norm);
+    return r->at.skipped_in_row >= BAD_STEPS_MAX ? roll_back(r, err) : 0;
+}
