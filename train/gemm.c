@@ -18,7 +18,7 @@
 
 /* Below so many products one thread is done before the others have woken. */
 #define TOGETHER (128.0 * 128 * 128)
-enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64 };
+enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILES = 20 };
 
 struct gemm_team {
     const kernels *k;
@@ -95,11 +95,10 @@ static void slice_shared(gemm_team *team, const gemm_call *g, int t, int threads
     }
     if (t == 0) atomic_store_explicit(next, 0, memory_order_relaxed);
 #pragma omp barrier
-    /* Enough tiles that each thread finds work, few enough that each stays large. */
-    int rows = (a_panels + MC / k->mr - 1) / (MC / k->mr);
-    int cols = 1;
-    while (rows * cols < 2 * threads && cols < b_panels && (b_panels / (cols + 1)) >= 4) cols++;
-    while (rows * cols < 2 * threads && rows < a_panels) rows++;
+    /* Tiles of MC rows, cut further until one is a small part of a thread's work, for the last one is waited for. */
+    int rows = (a_panels + MC / k->mr - 1) / (MC / k->mr), cols = 1;
+    while (rows * cols < TILES * threads && b_panels / (cols + 1) >= 4) cols++;
+    while (rows * cols < TILES * threads && rows < a_panels) rows++;
     for (;;) {
         int tile = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
         if (tile >= rows * cols) break;

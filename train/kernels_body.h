@@ -7,6 +7,8 @@
 #include "train/simd.h"
 
 #define NR (NV * W)
+/* How far packing asks for memory before it reads it: the processor foresees no strides of pages. */
+enum { AHEAD_ROWS = 4, AHEAD_COLUMNS = 48 };
 #define INLINE static inline __attribute__((always_inline))
 /* Stops the compiler from reading a B vector again as the memory operand of every product, which
  * makes the loop bound by loads. */
@@ -16,6 +18,25 @@
 #define KEEP(v) (void)(v)
 #endif
 
+/* One step of k: NV vectors of B, m numbers of A. */
+INLINE void tile_step(int m, vec sum[MR][NV], const float *a, const float *b) {
+    vec bv[NV];
+#if W > 1
+    __builtin_prefetch(a + 24 * MR);
+#endif
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) {
+        bv[j] = v_load(b + j * W);
+        KEEP(bv[j]);
+    }
+#pragma GCC unroll 32
+    for (int i = 0; i < m; i++) {
+        vec av = v_set(a[i]);
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; j++) sum[i][j] = v_fma(av, bv[j], sum[i][j]);
+    }
+}
+
 INLINE void tile_rows(int m, size_t k, const float *restrict a, const float *restrict b, float *c,
                       size_t ldc, bool accumulate) {
     vec sum[MR][NV];
@@ -23,30 +44,17 @@ INLINE void tile_rows(int m, size_t k, const float *restrict a, const float *res
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < NV; j++) sum[i][j] = v_set(0);
+    size_t p = 0;
 #if W > 1
-    for (int i = 0; i < m; i++) __builtin_prefetch(c + (size_t)i * ldc, 1);
-#endif
-#if W > 1
-#pragma GCC unroll 4
-#endif
-    for (size_t p = 0; p < k; p++) {
-        vec bv[NV];
-#if W > 1
-        __builtin_prefetch(a + 24 * MR);
-#endif
-#pragma GCC unroll 4
-        for (int j = 0; j < NV; j++) {
-            bv[j] = v_load(b + j * W);
-            KEEP(bv[j]);
-        }
-#pragma GCC unroll 32
-        for (int i = 0; i < m; i++) {
-            vec av = v_set(a[i]);
-#pragma GCC unroll 4
-            for (int j = 0; j < NV; j++) sum[i][j] = v_fma(av, bv[j], sum[i][j]);
-        }
-        a += MR, b += NR;
+    /* The first steps of k fetch C, a row a step: all rows at once would queue up before A and B. */
+    const float *ahead = c;
+    for (; p < k && p < (size_t)m; p++, a += MR, b += NR, ahead += ldc) {
+        for (int j = 0; j < NR; j += 16) __builtin_prefetch(ahead + j, 1);
+        tile_step(m, sum, a, b);
     }
+#pragma GCC unroll 4
+#endif
+    for (; p < k; p++, a += MR, b += NR) tile_step(m, sum, a, b);
 #pragma GCC unroll 32
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
@@ -160,45 +168,56 @@ static void interleave(const float *in, size_t ld, int rows, int width, int k, f
     if (rows < width) memset(out, 0, (size_t)k * (size_t)width * sizeof *out);
 #if W > 1
     for (int i = 0; i < rows; i += W)
-        for (int p = 0; p < k; p += W)
+        for (int p = 0; p < k; p += W) {
+            for (int r = i; r < rows && r < i + W; r++) __builtin_prefetch(in + (size_t)r * ld + p + AHEAD_COLUMNS);
             transpose_block(in + (size_t)i * ld + p, ld, out + (size_t)p * width + i, (size_t)width,
                             rows - i < W ? rows - i : W, k - p < W ? k - p : W);
+        }
 #else
     for (int i = 0; i < rows; i++)
         for (int p = 0; p < k; p++) out[(size_t)p * width + i] = in[(size_t)i * ld + p];
 #endif
 }
 
-/* The same from memory that runs along the rows: out[p * width + i] = in[p * ld + i]. */
-INLINE void copy_strip(const float *in, size_t ld, int rows, int width, int k, float *out) {
-    if (rows == width) {
-        for (int p = 0; p < k; p++, in += ld, out += width) {
+/* The same from memory that runs along the panel, n panels at once: rows of the matrix may lie a power of two
+ * apart, where each costs a miss and few fit the first cache, so that one is read as far as possible. */
+INLINE void copy_panels(const float *in, size_t ld, int n, int width, int k, float *out) {
+    for (int p = 0; p < k; p++, in += ld, out += width) {
+#if W > 1
+        for (int i = 0; i < n * width; i += 16) __builtin_prefetch(in + AHEAD_ROWS * ld + i);
+#endif
+        for (int panel = 0; panel < n; panel++) {
+            const float *from = in + panel * width;
+            float *to = out + (size_t)panel * (size_t)width * (size_t)k;
             int i = 0;
-            for (; i + W <= width; i += W) v_store(out + i, v_load(in + i));
-            if (W > 1 && i < width) v_store_n(out + i, v_load_n(in + i, (size_t)(width - i)), (size_t)(width - i));
+            for (; i + W <= width; i += W) v_store(to + i, v_load(from + i));
+            if (W > 1 && i < width) v_store_n(to + i, v_load_n(from + i, (size_t)(width - i)), (size_t)(width - i));
         }
-        return;
     }
-    for (int p = 0; p < k; p++)
-        for (int i = 0; i < width; i++) out[(size_t)p * width + i] = i < rows ? in[(size_t)p * ld + i] : 0;
+}
+
+/* All panels of one side. along: numbers of a panel's row are neighbours in memory. */
+INLINE void pack(bool along, const float *in, size_t ld, int rows, int width, int k, float *out) {
+    enum { GROUP = 4 };
+    while (rows > 0) {
+        int n = along && rows >= GROUP * width ? GROUP : 1, m = rows < width ? rows : width;
+        if (!along) interleave(in, ld, m, width, k, out);
+        else if (n == GROUP) copy_panels(in, ld, GROUP, width, k, out);
+        else if (m == width) copy_panels(in, ld, 1, width, k, out);
+        else
+            for (int p = 0; p < k; p++)
+                for (int i = 0; i < width; i++) out[(size_t)p * width + i] = i < m ? in[(size_t)p * ld + i] : 0;
+        rows -= n * width, out += (size_t)(n * width) * (size_t)k;
+        in += along ? (size_t)(n * width) : (size_t)(n * width) * ld;
+    }
 }
 
 static void pack_a(bool transposed, const float *a, size_t ld, int rows, int k, float *out) {
-    for (int i = 0; i < rows; i += MR, out += (size_t)MR * k) {
-        int m = rows - i < MR ? rows - i : MR;
-        if (!transposed) interleave(a + (size_t)i * ld, ld, m, MR, k, out);
-        else if (m == MR) copy_strip(a + i, ld, MR, MR, k, out);
-        else copy_strip(a + i, ld, m, MR, k, out);
-    }
+    pack(transposed, a, ld, rows, MR, k, out);
 }
 
 static void pack_b(bool transposed, const float *b, size_t ld, int k, int cols, float *out) {
-    for (int j = 0; j < cols; j += NR, out += (size_t)NR * k) {
-        int n = cols - j < NR ? cols - j : NR;
-        if (transposed) interleave(b + (size_t)j * ld, ld, n, NR, k, out);
-        else if (n == NR) copy_strip(b + j, ld, NR, NR, k, out);
-        else copy_strip(b + j, ld, n, NR, k, out);
-    }
+    pack(!transposed, b, ld, cols, NR, k, out);
 }
 
 /* ---- gelu ---- */

@@ -105,7 +105,7 @@ static inline vec v_scale2(vec x, vec n) {
 }
 #endif
 
-/* exp(x): relative error below 2e-7 (tests/unit/train_kernels.c measures it against libm's double
+/* exp(x): relative error below 2e-7 (tests/unit/train_pass.c measures it against libm's double
  * over the whole range); below -87.3 the result stays at 1.2e-38, above 88.3 at 2.2e38. Range
  * reduction by ln 2 in two parts, polynomial of degree 7 by Cephes' coefficients (Moshier). */
 static inline vec v_exp(vec x) {
