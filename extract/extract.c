@@ -50,6 +50,7 @@ void extractor_free(extractor *x) {
     wt_arena_free(x->arena);
     wt_buf_free(&x->utf8);
     wt_buf_free(&x->text);
+    model_close(&x->own_model);
     wt_buf_free(&x->model_bytes);
     free(x);
 }

@@ -18,10 +18,26 @@ typedef struct {
     const uint32_t *slot;
 } model_weights;
 
+/* A row whose sum is beyond this after a round of trees is sure, and sees no more of them: 0.95 or 0.05.
+ * Four of five blocks are plain boilerplate or plain text and stop early. */
+#define MODEL_SURE 3.0f
+enum { MODEL_CHECK_TREES = 20, MODEL_LEAVES = 32 };
+
+/* The same trees as sixteen rows at once want them (model_lanes.h): the nodes of tree k are
+ * split[first[k]] up to split[first[k + 1]], its leaves leaf[MODEL_LEAVES * k], leftmost first. */
+typedef struct {
+    float threshold;
+    uint32_t leaves_right;          /* bits of the leaves that a row above the threshold may still reach */
+    uint32_t feature;
+} model_split;
+
 typedef struct {
     uint32_t n_trees, n_nodes;
     float base;
     const uint32_t *root, *node;
+    model_split *split;             /* NULL where a tree has over MODEL_LEAVES leaves */
+    uint32_t *first;
+    float *leaf;
 } model_trees;
 
 typedef struct {
@@ -32,6 +48,7 @@ typedef struct {
 const content_model *model_builtin(void);
 /* words stay the caller's and must outlive the model. WT_EDATA where they do not fit together. */
 int model_open(content_model *m, const uint32_t *words, size_t n_words, wt_err *err);
+void model_close(content_model *m);
 
 /* FNV-1a with a finish; 0 never comes out. */
 static inline uint32_t model_hash_add(uint32_t h, unsigned char c) { return (h ^ c) * 0x01000193u; }
@@ -56,12 +73,12 @@ static inline float model_weight(const model_weights *w, uint32_t hash) {
     }
 }
 
-/* A row whose sum is beyond this after a round of trees is sure, and sees no more of them: 0.95 or 0.05.
- * Four of five blocks are plain boilerplate or plain text and stop early. */
-#define MODEL_SURE 3.0f
-#define MODEL_CHECK_TREES 20
-
 /* The trees' sum for each of n rows of features: the log-odds that a block is kept. */
 void model_score(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out);
+/* The same, bit for bit: with no better instructions than those named; and walking the trees of one row after the
+ * other, which trees of more leaves need. */
+typedef enum { MODEL_SSE2, MODEL_AVX2, MODEL_AVX512 } model_isa;
+void model_score_most(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out, model_isa most);
+void model_score_plain(const model_trees *m, const float *rows, size_t n, size_t n_features, float *out);
 
 #endif

@@ -1,11 +1,13 @@
 /* Charset choice, dates, model, filters, site boilerplate and whole pages: what is expected is written by
  * hand beside each case. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "common/hash.h"
 #include "common/rng.h"
 #include "extract/charset.h"
 #include "extract/content.h"
@@ -92,10 +94,70 @@ static void test_model_rows(void **state) {
     assert_float_equal(out[1], -0.75f, 0);
     assert_float_equal(out[2], 3, 0);
     assert_float_equal(out[3], -1.5f, 0);
+    model_close(&m);
     words[15] = 7u << 16 | 1;
     assert_int_equal(model_open(&m, words, words[1], &err), -1);
     assert_int_equal(model_open(&m, words, 9, &err), -1);
     assert_true(model_builtin()->round[0].n_trees > 10);
+}
+
+/* A random tree of n leaves behind *at, root first as model.h wants it. */
+static void grow(uint32_t *node, uint32_t place, uint32_t *end, int n_leaves, int n_features, uint64_t *random) {
+    float x = (float)((int)(wt_mix64(++*random) % 2001) - 1000) / 250.0f;
+    memcpy(&node[2 * place + 1], &x, sizeof x);
+    if (n_leaves == 1) {
+        node[2 * place] = 0xffff0000u;
+        return;
+    }
+    uint32_t left = *end;
+    int n_left = 1 + (int)(wt_mix64(++*random) % (uint64_t)(n_leaves - 1));
+    *end += 2;
+    node[2 * place] = (uint32_t)(wt_mix64(++*random) % (uint64_t)n_features) << 16 | (left - place);
+    grow(node, left, end, n_left, n_features, random);
+    grow(node, left + 1, end, n_leaves - n_left, n_features, random);
+}
+
+static void test_model_lanes(void **state) {
+    enum { TREES = 67, FEATURES = 11, ROWS = 300, NODES = TREES * 80 };
+    uint32_t *words = calloc(20 + TREES + 2 * NODES, sizeof *words);
+    float *rows = malloc(ROWS * FEATURES * sizeof *rows), want[ROWS], got[ROWS];
+    uint64_t random = 7;
+    for (int i = 0; i < ROWS * FEATURES; i++) {
+        uint64_t r = wt_mix64(++random);
+        rows[i] = r % 50 == 0 ? NAN : r % 50 == 1 ? INFINITY : (float)((int)(r % 2001) - 1000) / 250.0f;
+    }
+    for (int most_leaves = 1; most_leaves <= 40; most_leaves++) {
+        const uint32_t head[] = {0x776d3031u, 0, FEATURES, FEATURES, 1, 0, 0, 1, 0, 0, TREES, 0, 0};
+        memcpy(words, head, sizeof head);
+        uint32_t *root = words + 13, *node = root + TREES, end = 0;
+        for (int k = 0; k < TREES; k++) {
+            root[k] = end++;
+            grow(node, root[k], &end, 1 + (int)(wt_mix64(++random) % (uint64_t)most_leaves), FEATURES, &random);
+            for (uint32_t i = root[k]; i < end; i++) {       /* small leaves, so that some rows stay unsure */
+                float x;
+                memcpy(&x, &node[2 * i + 1], sizeof x);
+                x *= node[2 * i] == 0xffff0000u ? 0.1f : 1;
+                memcpy(&node[2 * i + 1], &x, sizeof x);
+            }
+        }
+        words[12] = end;
+        words[1] = 13 + TREES + 2 * end + 3;
+        memset(node + 2 * end, 0, 3 * sizeof *node);
+        content_model m;
+        wt_err err;
+        assert_int_equal(model_open(&m, words, words[1], &err), 0);
+        assert_true(most_leaves > MODEL_LEAVES || m.round[0].split);
+        for (size_t n = 0; n <= ROWS; n += n < 40 ? 1 : 97) {
+            model_score_plain(&m.round[0], rows, n, FEATURES, want);
+            for (model_isa isa = MODEL_SSE2; isa <= MODEL_AVX512; isa++) {
+                model_score_most(&m.round[0], rows, n, FEATURES, got, isa);
+                assert_memory_equal(got, want, n * sizeof *got);
+            }
+        }
+        model_close(&m);
+    }
+    free(words);
+    free(rows);
 }
 
 /* ---- filters ---- */
@@ -238,6 +300,7 @@ static void test_bad_input(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_charset), cmocka_unit_test(test_dates), cmocka_unit_test(test_model_rows),
+        cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filters), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
         cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input),
     };
