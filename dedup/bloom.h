@@ -8,7 +8,8 @@
  *   two-line   k bits in one line of each half of the filter: the product of two small rates, so
  *              1e-8 costs 44 bits a key and two cache misses (classic: 38 bits, 27 misses)
  *   classic    k bits anywhere: the reference that the others are measured against
- * BLOOM_AUTO takes split256, block512 (below 3e-3) or two-line (1e-4 and below).
+ * BLOOM_AUTO takes split256, block512 (below 3e-3, and above 2e-2 where 8 bits a key are too many) or
+ * two-line (1e-4 and below).
  *
  * Sizes come from the exact rate: block loads are Poisson, the bits set in a block follow the
  * occupancy law; tests hold the measured rate against it. A filter whose count is not known can grow:

@@ -99,11 +99,12 @@ static double load_for(bloom_variant variant, int k, double fp_rate) {
     return low;
 }
 
-/* The k that needs fewest bits, by the shortcut formula first: the exact one is dearer. */
+/* The k that needs fewest bits, by the shortcut formula: the exact one is dearer. It lies below the classic
+ * filter's -log2(rate), the further the smaller the rate. */
 static int best_k_512(double line_rate) {
-    int best = 1;
+    int best = 1, high_k = (int)fmin(K_MAX, ceil(-log2(line_rate)) + 1);
     double best_load = 0;
-    for (int k = 1; k <= K_MAX; k++) {
+    for (int k = high_k * 3 / 5 > 1 ? high_k * 3 / 5 : 1; k <= high_k; k++) {
         double low = 0.01, high = 512.0 * 2 / k;
         for (int step = 0; step < 40; step++) {
             double mid = 0.5 * (low + high), sum = 0;
@@ -130,6 +131,7 @@ static void plan_classic(uint64_t capacity, double fp_rate, bloom_plan *plan) {
 }
 
 static bloom_variant variant_for(double fp_rate) {
+    if (fp_rate > 0.02) return BLOOM_BLOCK512;            /* eight bits a key would be too many */
     return fp_rate >= 3e-3 ? BLOOM_SPLIT256 : fp_rate > 1e-4 ? BLOOM_BLOCK512 : BLOOM_TWO_LINE;
 }
 

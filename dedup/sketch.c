@@ -112,7 +112,7 @@ void sketch_plan_rate(sketch_plan *plan, double fp_rate) {
 
 double sketch_bytes_per_doc(const sketch_plan *plan) {
     bloom_plan filter;
-    if (bloom_plan_make(BLOOM_SPLIT256, 1000000, plan->band_fp_rate, &filter, NULL)) return INFINITY;
+    if (bloom_plan_make(BLOOM_AUTO, 1000000, plan->band_fp_rate, &filter, NULL)) return INFINITY;
     return plan->bands * filter.bits_per_key / 8;
 }
 
@@ -120,93 +120,123 @@ double sketch_similarity(const sketch_plan *plan, int votes) {
     return pow((double)votes / plan->bands, 1.0 / plan->rows);
 }
 
-/* ---- the choice ---- */
+/* ---- the choice ----
+ * What a number of bands, rows and votes is worth is its expected F1 over a run. Three things are
+ * assumed, and nothing is fitted to a corpus:
+ *   - related documents have similarities of density 3 J^2: near-misses are common, copies more so
+ *   - a run begins with empty filters and ends with full ones, so the filters' own votes, which
+ *     the rate they have when full tells, count for less on the way: mean over fills
+ *   - in CROWD_WEIGHT of the cases a document below the threshold has met not one relative but CROWD
+ *     (pages of one template), whose votes add up. Few rows and many bands would lose there
+ * Documents without relatives must not be dropped more often than fp_rate with full filters. */
+enum { BANDS_MAX = 192, ROWS_MAX = 64, BINS_WANTED_MAX = 768, FILLS = 3, BELOW = 16, ABOVE = 12 };
+#define PRIOR_POWER 2
+#define CROWD 2
+#define CROWD_WEIGHT 0.1
+#define REACH 0.45              /* similarities further below the threshold make no votes to speak of */
 
-/* Bits a key of split256 as a function of the rate: a few points of bloom_plan_make, interpolated in
- * the logarithm, as the search asks thousands of times. */
-typedef struct {
-    double log_rate[24], bits[24];
-} bits_table;
+/* Bits a key of a filter of BLOOM_AUTO by its rate; a test holds them to bloom_plan_make(), which is too
+ * slow to ask in a search. */
+static const struct {
+    double rate, bits;
+} BITS_OF_RATE[] = {
+    {0.25, 2.890}, {0.2, 3.381}, {0.16, 3.847}, {0.128, 4.299}, {0.1024, 4.783}, {0.0819, 5.270},
+    {0.0655, 5.730}, {0.0524, 6.214}, {0.0419, 6.719}, {0.0336, 7.183}, {0.0268, 7.678}, {0.0215, 8.183},
+    {0.0201, 8.339}, {0.0199, 9.028}, {0.0137, 9.824}, {0.0088, 10.825}, {0.0056, 11.918}, {0.0032, 13.382},
+};
+enum { N_BITS = sizeof BITS_OF_RATE / sizeof *BITS_OF_RATE };
 
-static void bits_table_make(bits_table *t) {
-    for (int i = 0; i < 24; i++) {
-        bloom_plan plan;
-        double rate = 0.25 * pow(0.6, i);
-        bloom_plan_make(BLOOM_SPLIT256, 1000000, rate, &plan, NULL);
-        t->log_rate[i] = log(rate);
-        t->bits[i] = plan.bits_per_key;
-    }
-}
-static double bits_at(const bits_table *t, double rate) {
-    double x = log(rate);
-    int i = 0;
-    while (i < 22 && t->log_rate[i + 1] > x) i++;
-    double part = (x - t->log_rate[i]) / (t->log_rate[i + 1] - t->log_rate[i]);
-    return t->bits[i] + part * (t->bits[i + 1] - t->bits[i]);
-}
-
-/* P[Binomial(n, p) >= c], fast: terms by recurrence from the mode's side that matters. */
-static double tail_quick(int n, double p, int c) {
-    if (p > 0.999999) return 1;
-    double q = 1 - p, term = exp(n * log(q)), below = 0;
-    if (term < 1e-280) return binomial_tail(n, p, c);
-    for (int i = 0; i < c; i++) {
-        below += term;
-        term *= p / q * (n - i) / (i + 1);
-    }
-    return below < 1 ? 1 - below : 0;
+double sketch_rate_of_bits(double bits) {
+    int i = 1;
+    if (bits < BITS_OF_RATE[0].bits) return 1;
+    while (i < N_BITS - 1 && BITS_OF_RATE[i].bits < bits) i++;
+    double step = (bits - BITS_OF_RATE[i - 1].bits) / (BITS_OF_RATE[i].bits - BITS_OF_RATE[i - 1].bits);
+    double low = log(BITS_OF_RATE[i - 1].rate), high = log(BITS_OF_RATE[i].rate);
+    return exp(low + (step < 1 ? step : 1) * (high - low));
 }
 
-/* How far a plan is from the ideal step at the threshold: the mean over similarities within 0.25 of
- * it. Below the threshold a document may have met several half-similar ones (pages of one template),
- * whose votes add up: that is counted as well, with CROWD of them, or few rows and many bands would
- * look better than they are. Pairs pile up towards similarity 1, so a miss counts more than a false
- * alarm. The weights were chosen on bench/dedup_quality.py, see docs/experiments/dedup.md. */
-#define CROWD_WEIGHT 0.3
-#define MISS_WEIGHT 2.4
-static double distance_from_step(const sketch_plan *plan, double threshold) {
-    enum { POINTS = 20, CROWD = 3 };
-    double low = threshold - 0.25 > 0 ? threshold - 0.25 : 0, sum = 0;
-    double high = threshold + 0.25 < 1 ? threshold + 0.25 : 1;
-    for (int i = 0; i < POINTS; i++) {
-        double J = low + (high - low) * (i + 0.5) / POINTS, hit = pow(J, plan->rows);
-        double miss_one = (1 - hit) * (1 - plan->band_fp_rate);
-        double miss_crowd = pow(1 - hit, CROWD) * (1 - plan->band_fp_rate);
-        double one = tail_quick(plan->bands, 1 - miss_one, plan->votes);
-        if (J >= threshold) sum += MISS_WEIGHT * (1 - one);
-        else if (J > threshold - 0.1) sum += one;
-        else sum += (1 - CROWD_WEIGHT) * one + CROWD_WEIGHT * tail_quick(plan->bands, 1 - miss_crowd, plan->votes);
+/* tail[c] += weight * P[Binomial(n, p) >= c], for c = 0..n: terms outwards from the mode as long as they
+ * matter, then sums. 0 < p < 1. */
+static void tails_add(double *tail, int n, double p, double weight) {
+    double term[SKETCH_BINS_MAX + 1], odds = p / (1 - p), sum = 0;
+    int mode = (int)((n + 1) * p), high = mode, low = mode;
+    term[mode] = weight * exp(log_factorial(n) - log_factorial(mode) - log_factorial(n - mode) +
+                              mode * log(p) + (n - mode) * log1p(-p));
+    double least = 1e-9 * term[mode];
+    for (; high < n && term[high] > least; high++) term[high + 1] = term[high] * odds * (n - high) / (high + 1);
+    for (; low > 0 && term[low] > least; low--) term[low - 1] = term[low] * low / (odds * (n - low + 1));
+    for (int i = high; i >= low; i--) tail[i] += sum += term[i];
+    for (int i = low - 1; i >= 0; i--) tail[i] += sum;
+}
+
+/* The chance that a filter of `bits` a key, whose rate is `rate` when full, errs at a share of its keys. */
+static double rate_at_fill(double rate, double bits, double fill) {
+    double k = fmax(1, round(bits * M_LN2));
+    return rate * pow(expm1(-k * fill / bits) / expm1(-k / bits), k);
+}
+
+/* The best number of votes for these bands and rows, from votes_min on, and the F1 that is expected of it. */
+static double best_votes(sketch_plan *plan, double bits, double threshold, int votes_min) {
+    static const double fill[FILLS] = {0.1127, 0.5, 0.8873}, share[FILLS] = {5 / 18.0, 8 / 18.0, 5 / 18.0};   /* Gauss */
+    double hit[SKETCH_BINS_MAX + 1] = {0}, alarm[SKETCH_BINS_MAX + 1] = {0}, all = 0, best = -1;
+    double low = fmax(0, threshold - REACH), step;
+    int n = plan->bands;
+    for (int f = 0; f < FILLS; f++) {
+        double blank = 1 - rate_at_fill(plan->band_fp_rate, bits, fill[f]);
+        for (int i = 0; i < BELOW + ABOVE; i++) {
+            bool duplicate = i >= BELOW;
+            step = duplicate ? (1 - threshold) / ABOVE : (threshold - low) / BELOW;
+            double J = duplicate ? threshold + (i - BELOW + 0.5) * step : low + (i + 0.5) * step;
+            double weight = share[f] * step * pow(J, PRIOR_POWER), miss = 1 - pow(J, plan->rows);
+            if (duplicate) {
+                tails_add(hit, n, 1 - miss * blank, weight);
+                all += weight;
+            } else {
+                tails_add(alarm, n, 1 - miss * blank, weight * (1 - CROWD_WEIGHT));
+                tails_add(alarm, n, 1 - pow(miss, CROWD) * blank, weight * CROWD_WEIGHT);
+            }
+        }
     }
-    return sum / POINTS;
+    for (int c = votes_min; c <= n; c++) {
+        double f1 = 2 * hit[c] / (hit[c] + alarm[c] + all);
+        if (f1 > best) best = f1, plan->votes = c;
+    }
+    return best;
+}
+
+/* The fewest votes that unrelated documents reach with a chance of at most fp_rate; above the bands: none. */
+static int votes_least(const sketch_plan *plan, double fp_rate) {
+    double tail[SKETCH_BINS_MAX + 1] = {0};
+    int c = 1;
+    tails_add(tail, plan->bands, plan->band_fp_rate, 1);
+    while (c <= plan->bands && tail[c] > fp_rate) c++;
+    return c;
 }
 
 int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_plan *plan,
                  wt_err *err) {
-    enum { BANDS_MAX = 128, ROWS_MAX = 16, BINS_WANTED_MAX = 512 };
     if (!(threshold >= 0.3 && threshold <= 0.99))
         return wt_fail(err, WT_EARG, "similarity threshold %g is not in 0.3..0.99", threshold);
     if (!(fp_rate >= 1e-12 && fp_rate <= 0.1))
         return wt_fail(err, WT_EARG, "false-positive rate %g is not in 1e-12..0.1", fp_rate);
-    bits_table bits;
-    bits_table_make(&bits);
-    double best = INFINITY;
-    for (int b = 2; b <= BANDS_MAX; b += b < 24 ? 1 : 4)
-        for (int c = 1; c <= b; c++) {
-            sketch_plan p = {b, 1, c, 0};
-            sketch_plan_rate(&p, fp_rate);
-            if (p.band_fp_rate < 1e-7 || b * bits_at(&bits, p.band_fp_rate) / 8 > bytes_per_doc) continue;
-            double before = INFINITY;
-            for (; p.rows <= ROWS_MAX && b * p.rows <= BINS_WANTED_MAX; p.rows++) {
-                double distance = distance_from_step(&p, threshold);
-                if (distance < best) {
-                    best = distance;
-                    *plan = p;
-                }
-                if (distance > before) break;         /* more rows only move the step further */
-                before = distance;
-            }
+    double best = 0;
+    int rows_from = 1, rows_to = ROWS_MAX;            /* around the best of the number of bands before */
+    for (int b = 4; b <= BANDS_MAX; b += b < 24 ? 1 : b / 16) {
+        double bits = fmin(8 * bytes_per_doc / b, BITS_OF_RATE[N_BITS - 1].bits), best_here = 0;
+        /* Whole parts of 1e-5: the rate is written into states, and libraries differ in last digits. */
+        sketch_plan p = {b, rows_from, 0, ceil(sketch_rate_of_bits(bits) * 1e5) / 1e5};
+        int votes_min = votes_least(&p, fp_rate), best_rows = 0;
+        if (p.band_fp_rate > BITS_OF_RATE[0].rate || votes_min > b) continue;
+        for (; p.rows <= rows_to && b * p.rows <= BINS_WANTED_MAX; p.rows++) {
+            double one = pow(threshold, p.rows);
+            if (one > 0.6 || one < 0.05) continue;
+            double f1 = best_votes(&p, bits, threshold, votes_min);
+            if (f1 > best_here) best_here = f1, best_rows = p.rows;
+            if (f1 > best) best = f1, *plan = p;
         }
-    if (best == INFINITY)
+        if (best_rows) rows_from = best_rows > 1 ? best_rows - 1 : 1, rows_to = best_rows + 1;
+    }
+    if (best == 0)
         return wt_fail(err, WT_EARG, "no bands fit into %g bytes a document; give at least 12", bytes_per_doc);
     return 0;
 }

@@ -32,13 +32,15 @@ void sketch_make(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins);
 void sketch_make_plain(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins);
 void sketch_bands(const uint32_t *bins, const sketch_plan *plan, uint64_t *band_keys);
 
-/* The best plan for a similarity threshold in [0.3, 0.99], a false-alarm chance per document and a
- * budget of filter bytes a document. The least mean distance from the ideal step wins. */
+/* The plan of the highest expected F1 (sketch.c says under which assumptions) for a similarity threshold in
+ * [0.3, 0.99], a chance of at most fp_rate to drop an unrelated document, and filter bytes a document. */
 int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_plan *plan,
                  wt_err *err);
 /* Fills band_fp_rate for given bands, rows and votes. */
 void sketch_plan_rate(sketch_plan *plan, double fp_rate);
 double sketch_bytes_per_doc(const sketch_plan *plan);
+/* The rate of a filter of so many bits a key; 1 below what any filter of ours has. */
+double sketch_rate_of_bits(double bits);
 /* Chance that two documents of similarity J are called duplicates. */
 double sketch_recall(const sketch_plan *plan, double J);
 /* The similarity that makes this many votes the expected number. */
