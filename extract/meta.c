@@ -40,8 +40,7 @@ static wt_str text_below(finder *f, uint32_t n, size_t max) {
     return s.len ? wt_arena_copy(f->arena, s) : s;
 }
 
-static bool has(wt_str s, const char *lower) {
-    size_t n = strlen(lower);
+static bool has_word(wt_str s, const char *lower, size_t n) {
     for (size_t i = 0; i + n <= s.len; i++) {
         size_t k = 0;
         while (k < n && (s.ptr[i + k] | 32) == lower[k]) k++;
@@ -49,18 +48,80 @@ static bool has(wt_str s, const char *lower) {
     }
     return false;
 }
+#define has(s, literal) has_word(s, literal, sizeof(literal) - 1)
 
-/* Which letters occur in s: most class names are told from "date" and "author" by this alone. */
-static uint32_t letters(wt_str s) {
-    uint32_t mask = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned k = (unsigned)((unsigned char)s.ptr[i] | 32) - 'a';
-        if (k < 26) mask |= 1u << k;
+/* ---- what class names and ids say ----
+ * Names are looked at once, four letters at a time, for the beginnings of the words that matter: few elements have
+ * any, and only those are asked again, word by word. A slot of the table holds the one beginning that its
+ * multiplied letters lead to. */
+enum { BEGIN_DATE = 1, BEGIN_AUTHOR = 2, BEGIN_ASIDE = 4, BEGIN_SLOTS = 128, BEGIN_SHIFT = 25 };
+static const struct {
+    char letters[5];
+    uint8_t of;
+} beginnings[] = {
+    {"date", BEGIN_DATE}, {"time", BEGIN_DATE}, {"publ", BEGIN_DATE}, {"pubd", BEGIN_DATE}, {"meta", BEGIN_DATE},
+    {"post", BEGIN_DATE | BEGIN_AUTHOR}, {"byli", BEGIN_DATE | BEGIN_AUTHOR}, {"subm", BEGIN_DATE | BEGIN_AUTHOR},
+    {"auth", BEGIN_AUTHOR}, {"auto", BEGIN_AUTHOR}, {"vcar", BEGIN_AUTHOR}, {"writ", BEGIN_AUTHOR}, {"user", BEGIN_AUTHOR},
+    {"comm", BEGIN_ASIDE}, {"rela", BEGIN_ASIDE}, {"side", BEGIN_ASIDE}, {"reco", BEGIN_ASIDE}, {"teas", BEGIN_ASIDE},
+    {"widg", BEGIN_ASIDE}, {"popu", BEGIN_ASIDE}, {"late", BEGIN_ASIDE},
+};
+static struct {
+    uint32_t letters[BEGIN_SLOTS];
+    uint8_t of[BEGIN_SLOTS];
+    uint32_t multiplier;
+} beginning;
+
+static bool beginnings_fill(uint32_t multiplier) {
+    memset(&beginning, 0, sizeof beginning);
+    beginning.multiplier = multiplier;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        uint32_t x;
+        memcpy(&x, beginnings[i].letters, 4);
+        uint32_t slot = x * multiplier >> BEGIN_SHIFT;
+        if (beginning.of[slot]) return false;
+        beginning.letters[slot] = x;
+        beginning.of[slot] = beginnings[i].of;
     }
-    return mask;
+    return true;
 }
-#define L(c) (1u << ((c) - 'a'))
-static bool all_in(uint32_t mask, uint32_t wanted) { return (mask & wanted) == wanted; }
+__attribute__((constructor)) static void beginnings_find(void) {
+    for (uint32_t m = 0x9e3779b1u; !beginnings_fill(m); m += 2) {}
+}
+
+static unsigned begins(wt_str s) {
+    unsigned found = 0;
+    for (size_t i = 0; i + 4 <= s.len; i++) {
+        uint32_t x;
+        memcpy(&x, s.ptr + i, 4);
+        x |= 0x20202020u;
+        uint32_t slot = x * beginning.multiplier >> BEGIN_SHIFT;
+        found |= beginning.letters[slot] == x ? beginning.of[slot] : 0;
+    }
+    return found;
+}
+
+/* The attributes of one element that tell what it is. */
+typedef struct {
+    wt_str class, id, prop, rel;
+    unsigned class_begins, id_begins;
+} element_names;
+
+static element_names names_of(const html_tree *t, uint32_t n) {
+    element_names x = {0};
+    const html_node *e = &t->node[n];
+    for (uint32_t i = 0; i < e->n_attrs; i++) {
+        const html_attr *a = &t->attr[e->off + i];
+        wt_str v = {t->bytes.ptr + a->value, a->value_len};
+        switch (a->id) {
+        case HTML_ATTR_class: x.class = wt_str_trim(v), x.class_begins = begins(x.class); break;
+        case HTML_ATTR_id: x.id = wt_str_trim(v), x.id_begins = begins(x.id); break;
+        case HTML_ATTR_itemprop: x.prop = wt_str_trim(v); break;
+        case HTML_ATTR_rel: x.rel = wt_str_trim(v); break;
+        default: break;
+        }
+    }
+    return x;
+}
 
 /* ---- <meta> ---- */
 static bool is(wt_str s, const char *name) { return wt_str_eq_nocase(s, wt_str_of(name)); }
@@ -119,6 +180,7 @@ static bool is_aside(const finder *f, uint32_t n) {
         if (tag == HTML_TAG_aside || tag == HTML_TAG_footer || tag == HTML_TAG_nav) return true;
         wt_str c = html_attr_get(f->t, n, HTML_ATTR_class), i = html_attr_get(f->t, n, HTML_ATTR_id);
         if (c.len > 300) c.len = 300;
+        if (!((begins(c) | begins(i)) & BEGIN_ASIDE)) continue;
         if (has(c, "comment") || has(i, "comment") || has(c, "related") || has(i, "related") || has(c, "sidebar") ||
             has(i, "sidebar") || has(c, "recommend") || has(c, "teaser") || has(c, "widget") || has(c, "popular") ||
             has(c, "latest"))
@@ -151,29 +213,24 @@ static void read_headings(finder *f, uint32_t n) {
     }
 }
 
-static void read_dates(finder *f, uint32_t n) {
+static void read_dates(finder *f, uint32_t n, const element_names *names) {
     uint16_t tag = f->t->node[n].tag;
     char out[40];
-    wt_str prop = attr(f, n, HTML_ATTR_itemprop);
+    wt_str prop = names->prop;
     if (has(prop, "datepublished") || has(prop, "datecreated")) {
         wt_str v = attr(f, n, HTML_ATTR_content);
         if (!v.len) v = attr(f, n, HTML_ATTR_datetime);
         if (!v.len) v = text_below(f, n, 200);
         if (!is_aside(f, n)) take(&f->prop_date, v);
     } else if (tag == HTML_TAG_time) {
-        wt_str v = attr(f, n, HTML_ATTR_datetime), c = attr(f, n, HTML_ATTR_class);
+        wt_str v = attr(f, n, HTML_ATTR_datetime), c = names->class;
         if (!v.len) v = text_below(f, n, 100);
         if (!v.len || !date_find(v, true, out)) return;
         int rank = is_aside(f, n) ? 1 : has(c, "published") || has(c, "entry-date") ? 4 : has(c, "updated") || has(c, "modified") ? 2 : 3;
         if (rank > f->time_rank) f->time_date = v, f->time_rank = rank;
     } else if (!f->class_date.len) {
-        wt_str c = attr(f, n, HTML_ATTR_class), i = attr(f, n, HTML_ATTR_id);
-        if (!c.len && !i.len) return;
-        uint32_t mask = letters(c) | letters(i);
-        if (!all_in(mask, L('d') | L('a') | L('t') | L('e')) && !all_in(mask, L('t') | L('i') | L('m') | L('e')) &&
-            !all_in(mask, L('p') | L('u') | L('b') | L('d')) && !all_in(mask, L('p') | L('o') | L('s') | L('t')) &&
-            !all_in(mask, L('m') | L('e') | L('t') | L('a')) && !all_in(mask, L('b') | L('y') | L('l') | L('n')) &&
-            !all_in(mask, L('s') | L('u') | L('b') | L('m'))) return;
+        if (!((names->class_begins | names->id_begins) & BEGIN_DATE)) return;
+        wt_str c = names->class, i = names->id;
         if (!(has(c, "date") || has(c, "time") || has(c, "published") || has(c, "posted") || has(c, "meta") || has(i, "date") ||
               has(c, "byline") || has(c, "pubdate") || has(c, "submitted"))) return;
         if (has(c, "update") && !has(c, "date ")) return;
@@ -189,7 +246,9 @@ static bool is_author_path(wt_str href) {
     const char *p = href.ptr, *end = href.ptr + href.len;
     while (p < end && (p = memchr(p, '/', (size_t)(end - p)))) {
         p++;
-        if (p == end || !strchr("apum", *p | 32)) continue;
+        if (p == end) break;
+        char first = (char)(*p | 32);
+        if (first != 'a' && first != 'p' && first != 'u' && first != 'm') continue;
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
             size_t n = strlen(parts[k]);
             if ((size_t)(end - p) >= n && wt_str_eq_nocase((wt_str){p, n}, wt_str_of(parts[k]))) return true;
@@ -198,8 +257,8 @@ static bool is_author_path(wt_str href) {
     return false;
 }
 
-static void read_authors(finder *f, uint32_t n) {
-    wt_str prop = attr(f, n, HTML_ATTR_itemprop), rel = attr(f, n, HTML_ATTR_rel), c = attr(f, n, HTML_ATTR_class);
+static void read_authors(finder *f, uint32_t n, const element_names *names) {
+    wt_str prop = names->prop, rel = names->rel, c = names->class;
     if (has(prop, "author") && !f->prop_author.len) {
         wt_str v = attr(f, n, HTML_ATTR_content);
         if (!v.len) v = text_below(f, n, 120);
@@ -212,12 +271,7 @@ static void read_authors(finder *f, uint32_t n) {
         if (is_author_path(href) && !is_aside(f, n))
             f->link_author = text_below(f, n, 60);
     }
-    if (f->author_rank >= 3 || !c.len) return;
-    uint32_t mask = letters(c);
-    if (!all_in(mask, L('a') | L('u') | L('t') | L('o') | L('r')) && !all_in(mask, L('b') | L('y') | L('l') | L('n')) &&
-        !all_in(mask, L('v') | L('c') | L('r') | L('d')) && !all_in(mask, L('w') | L('r') | L('i') | L('t')) &&
-        !all_in(mask, L('p') | L('o') | L('s') | L('t')) && !all_in(mask, L('u') | L('s') | L('r') | L('n')) &&
-        !all_in(mask, L('s') | L('u') | L('b') | L('m'))) return;
+    if (f->author_rank >= 3 || !(names->class_begins & BEGIN_AUTHOR)) return;
     int rank = has(c, "author-name") || has(c, "author_name") || has(c, "authorname") || has(c, "byline-name") || has(c, "byline__name") ? 3
                : has(c, "byline") || has(c, "author") || has(c, "vcard") ? 2
                : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") || has(c, "autor") || has(c, "poster") ? 1 : 0;
@@ -232,7 +286,9 @@ static void read_authors(finder *f, uint32_t n) {
 static wt_str date_in_script(wt_str s) {
     static const char *const keys[] = {"\"datePublished\"", "\"publishedAt\"", "\"published_at\"", "\"publishDate\"",
                                        "\"publishedDate\"", "\"publish_date\"", "\"firstPublished\"", "\"pubDate\""};
-    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+    enum { N_KEYS = sizeof keys / sizeof *keys };
+    bool published = memmem(s.ptr, s.len, "ublish", 6);         /* in all keys but the last */
+    for (size_t k = published ? 0 : N_KEYS - 1; k < N_KEYS; k++) {
         size_t n = strlen(keys[k]);
         const char *at = memmem(s.ptr, s.len, keys[k], n);
         if (!at) continue;
@@ -274,8 +330,9 @@ static void collect(finder *f, page_meta *m) {
             /* fall through */
         default:
             if (e->n_attrs == 0 && e->tag != HTML_TAG_time) break;
-            read_dates(f, n);
-            read_authors(f, n);
+            element_names names = names_of(t, n);
+            read_dates(f, n, &names);
+            read_authors(f, n, &names);
         }
     }
 }
