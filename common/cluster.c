@@ -1,4 +1,8 @@
-/* cluster.c - MPI, or the trivial group of one. Counts above 2^31 are sent in pieces. */
+/* cluster.c - MPI, or the trivial group of one. Counts above 2^31 are sent in pieces.
+ *
+ * MPI moves bytes only while somebody is inside of it. So that work goes on while the main thread computes, a thread
+ * asks for its state every quarter of a millisecond as long as there is some; a lock lets one thread at a time into
+ * MPI (MPI_THREAD_SERIALIZED). Where the library does not offer that, work moves in wt_cluster_done and _finish. */
 #include "common/cluster.h"
 
 #include <stdlib.h>
@@ -8,22 +12,33 @@
 
 #ifdef WT_MPI
 #include <mpi.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
 
 enum { PIECE = 64 << 20 };      /* elements at a time */
 
-static bool started;
+static bool started, may_share;           /* may_share: other threads may call MPI, one at a time */
+static uint64_t sent_bytes;
+static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
+static void enter(void) { pthread_mutex_lock(&inside); }
+static void leave(void) { pthread_mutex_unlock(&inside); }
 
 void wt_cluster_init(int *argc, char ***argv) {
     /* Without a launcher a tool is one rank of one and MPI need not wake up. */
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_RANK") && !getenv("PMI_SIZE") && !getenv("PMIX_RANK")) return;
     int level;
-    MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level);
-    started = true;
+    MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &level);
+    started = true, may_share = level >= MPI_THREAD_SERIALIZED;
 }
+static void helper_end(void);
 void wt_cluster_end(void) {
-    if (started) MPI_Finalize();
+    if (!started) return;
+    helper_end();
+    MPI_Finalize();
     started = false;
 }
+uint64_t wt_cluster_sent_bytes(void) { return sent_bytes; }
 void wt_cluster_abort(int exit_code) {
     if (started) MPI_Abort(MPI_COMM_WORLD, exit_code);
     exit(exit_code);
@@ -39,14 +54,20 @@ int wt_cluster_size(void) {
     return n;
 }
 void wt_cluster_barrier(void) {
-    if (started) MPI_Barrier(MPI_COMM_WORLD);
+    if (!started) return;
+    enter();
+    MPI_Barrier(MPI_COMM_WORLD);
+    leave();
 }
 
 static void reduce(void *x, size_t n, size_t width, MPI_Datatype type, MPI_Op op) {
+    enter();
     for (size_t at = 0; started && at < n; at += PIECE) {
         int count = (int)(n - at < PIECE ? n - at : PIECE);
         MPI_Allreduce(MPI_IN_PLACE, (char *)x + at * width, count, type, op, MPI_COMM_WORLD);
+        sent_bytes += (uint64_t)count * width;
     }
+    leave();
 }
 void wt_cluster_sum_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_SUM); }
 void wt_cluster_max_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_MAX); }
@@ -84,8 +105,11 @@ ORDERED_SUM(wt_cluster_sum_f32, float)
 ORDERED_SUM(wt_cluster_sum_f64, double)
 
 void wt_cluster_broadcast(void *bytes, size_t n, int root) {
+    enter();
     for (size_t at = 0; started && at < n; at += PIECE)
         MPI_Bcast((char *)bytes + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_BYTE, root, MPI_COMM_WORLD);
+    if (started && wt_cluster_rank() == root) sent_bytes += n * (uint64_t)(wt_cluster_size() - 1);
+    leave();
 }
 
 void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, size_t *counts) {
@@ -97,7 +121,8 @@ void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, siz
         return;
     }
     uint64_t *sizes = wt_xcalloc(2 * (size_t)size, sizeof *sizes);
-    for (int r = 0; r < size; r++) sizes[r] = send[r];
+    for (int r = 0; r < size; r++) sizes[r] = send[r], sent_bytes += r == me ? 0 : send[r];
+    enter();
     MPI_Alltoall(sizes, 1, MPI_UINT64_T, sizes + size, 1, MPI_UINT64_T, MPI_COMM_WORLD);
     size_t total = 0;
     for (int r = 0; r < size; r++) counts[r] = sizes[size + r], total += counts[r];
@@ -119,14 +144,190 @@ void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, siz
         }
     }
     MPI_Waitall((int)n, request, MPI_STATUSES_IGNORE);
+    leave();
     free(request), free(sizes);
     *out = all;
 }
 
 bool wt_cluster_any(bool flag) {
     int x = flag;
-    if (started) MPI_Allreduce(MPI_IN_PLACE, &x, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    if (!started) return flag;
+    enter();
+    MPI_Allreduce(MPI_IN_PLACE, &x, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    leave();
     return x != 0;
+}
+
+void wt_cluster_move(void *bytes, size_t n, int from, int to) {
+    int me = wt_cluster_rank();
+    if (!started || from == to || (me != from && me != to)) return;
+    enter();
+    for (size_t at = 0; at < n; at += PIECE) {
+        int count = (int)(n - at < PIECE ? n - at : PIECE);
+        if (me == from) MPI_Send((char *)bytes + at, count, MPI_BYTE, to, 1, MPI_COMM_WORLD);
+        else MPI_Recv((char *)bytes + at, count, MPI_BYTE, from, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    }
+    if (me == from) sent_bytes += n;
+    leave();
+}
+
+/* ---- work that travels ---- */
+struct wt_cluster_work {
+    MPI_Request *request;
+    size_t n, cap;
+    float *x, *parts;             /* sums: the others' parts of the own slice, in rank order */
+    size_t own_begin, own_n;
+    bool done;
+    wt_cluster_work *next;
+};
+
+static struct {
+    pthread_t thread;
+    bool running, end;
+    pthread_cond_t wake;
+    wt_cluster_work *first;       /* all that is under way, in order */
+} helper = {.wake = PTHREAD_COND_INITIALIZER};
+
+/* Inside the lock. True where all is done. */
+static bool helper_look(void) {
+    bool all = true;
+    for (wt_cluster_work *w = helper.first; w; w = w->next) {
+        int flag = 1;
+        if (!w->done) MPI_Testall((int)w->n, w->request, &flag, MPI_STATUSES_IGNORE);
+        w->done = flag;
+        all &= w->done;
+    }
+    return all;
+}
+
+static void *helper_run(void *unused) {
+    enter();
+    while (!helper.end) {
+        if (helper_look()) {
+            pthread_cond_wait(&helper.wake, &inside);
+            continue;
+        }
+        leave();
+        nanosleep(&(struct timespec){.tv_nsec = 250000}, NULL);
+        enter();
+    }
+    leave();
+    return NULL;
+}
+
+static void helper_start(void) {
+    if (helper.running || !may_share) return;
+    sigset_t all, old;            /* signals are the main thread's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    helper.running = pthread_create(&helper.thread, NULL, helper_run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void helper_end(void) {
+    if (!helper.running) return;
+    enter();
+    helper.end = true;
+    pthread_cond_signal(&helper.wake);
+    leave();
+    pthread_join(helper.thread, NULL);
+    helper.running = false;
+}
+
+/* Inside the lock. Messages between two ranks keep their order, so all works share one tag. */
+static void work_send(wt_cluster_work *w, float *x, size_t n, int to) {
+    for (size_t at = 0; at < n; at += PIECE) {
+        WT_GROW(w->request, w->cap, w->n + 1);
+        MPI_Isend(x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, to, 2, MPI_COMM_WORLD, &w->request[w->n++]);
+    }
+    sent_bytes += n * sizeof *x;
+}
+static void work_receive(wt_cluster_work *w, float *x, size_t n, int from) {
+    for (size_t at = 0; at < n; at += PIECE) {
+        WT_GROW(w->request, w->cap, w->n + 1);
+        MPI_Irecv(x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, from, 2, MPI_COMM_WORLD, &w->request[w->n++]);
+    }
+}
+
+static void work_begin(wt_cluster_work *w) {
+    helper_start();
+    wt_cluster_work **end = &helper.first;
+    while (*end) end = &(*end)->next;
+    *end = w;
+    if (helper.running) pthread_cond_signal(&helper.wake);
+}
+
+wt_cluster_work *wt_cluster_sum_start(float *x, const size_t *cuts) {
+    int size = wt_cluster_size(), me = wt_cluster_rank();
+    if (size == 1) return NULL;
+    wt_cluster_work *w = wt_xcalloc(1, sizeof *w);
+    w->x = x, w->own_begin = cuts[me], w->own_n = cuts[me + 1] - cuts[me];
+    w->parts = wt_xmalloc(((size_t)(size - 1) * w->own_n + 1) * sizeof *w->parts);
+    enter();
+    for (int i = 1; i < size; i++) { /* each begins with the rank behind it, so that no one is everybody's first */
+        int from = (me + size - i) % size, to = (me + i) % size;
+        work_receive(w, w->parts + (size_t)(from - (from > me)) * w->own_n, w->own_n, from);
+        work_send(w, x + cuts[to], cuts[to + 1] - cuts[to], to);
+    }
+    work_begin(w);
+    leave();
+    return w;
+}
+
+wt_cluster_work *wt_cluster_gather_start(float *x, const size_t *cuts) {
+    int size = wt_cluster_size(), me = wt_cluster_rank();
+    if (size == 1) return NULL;
+    wt_cluster_work *w = wt_xcalloc(1, sizeof *w);
+    enter();
+    for (int i = 1; i < size; i++) {
+        int from = (me + size - i) % size, to = (me + i) % size;
+        work_receive(w, x + cuts[from], cuts[from + 1] - cuts[from], from);
+        work_send(w, x + cuts[me], cuts[me + 1] - cuts[me], to);
+    }
+    work_begin(w);
+    leave();
+    return w;
+}
+
+bool wt_cluster_done(wt_cluster_work *w) {
+    if (!w) return true;
+    enter();
+    if (!helper.running) helper_look();
+    bool done = w->done;
+    leave();
+    return done;
+}
+
+size_t wt_cluster_work_bytes(const wt_cluster_work *w) { return w && w->parts ? (size_t)(wt_cluster_size() - 1) * w->own_n * sizeof(float) : 0; }
+
+static void add_parts(const wt_cluster_work *w, int threads) {
+    enum { STRIP = 1 << 14 };
+    int size = wt_cluster_size(), me = wt_cluster_rank();
+    float *own = w->x + w->own_begin;
+#pragma omp parallel for num_threads(threads) schedule(static) if (w->own_n > 4 * STRIP)
+    for (size_t at = 0; at < w->own_n; at += STRIP) {
+        float sum[STRIP];
+        size_t n = w->own_n - at < STRIP ? w->own_n - at : STRIP;
+        for (int r = 0; r < size; r++) {
+            const float *part = r == me ? own + at : w->parts + (size_t)(r - (r > me)) * w->own_n + at;
+            if (r == 0) memcpy(sum, part, n * sizeof *sum);
+            else
+                for (size_t i = 0; i < n; i++) sum[i] += part[i];
+        }
+        memcpy(own + at, sum, n * sizeof *sum);
+    }
+}
+
+void wt_cluster_finish(wt_cluster_work *w, int threads) {
+    if (!w) return;
+    enter();
+    if (!w->done) MPI_Waitall((int)w->n, w->request, MPI_STATUSES_IGNORE);
+    wt_cluster_work **at = &helper.first;
+    while (*at != w) at = &(*at)->next;
+    *at = w->next;
+    leave();
+    if (w->parts) add_parts(w, threads > 0 ? threads : 1);
+    free(w->request), free(w->parts), free(w);
 }
 
 #else /* one machine */
@@ -149,5 +350,12 @@ void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, siz
     if (send[0]) memcpy(*out, parts[0], send[0]);
 }
 bool wt_cluster_any(bool flag) { return flag; }
+void wt_cluster_move(void *bytes, size_t n, int from, int to) { (void)bytes, (void)n, (void)from, (void)to; }
+uint64_t wt_cluster_sent_bytes(void) { return 0; }
+wt_cluster_work *wt_cluster_sum_start(float *x, const size_t *cuts) { (void)x, (void)cuts; return NULL; }
+wt_cluster_work *wt_cluster_gather_start(float *x, const size_t *cuts) { (void)x, (void)cuts; return NULL; }
+bool wt_cluster_done(wt_cluster_work *work) { (void)work; return true; }
+size_t wt_cluster_work_bytes(const wt_cluster_work *work) { (void)work; return 0; }
+void wt_cluster_finish(wt_cluster_work *work, int threads) { (void)work, (void)threads; }
 
 #endif

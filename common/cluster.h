@@ -1,6 +1,6 @@
 /* cluster.h - several machines by MPI, or one machine without it. Built with MPI=1 the calls go to
- * MPI; else rank is 0 of 1 and they do nothing. Calls are collective unless said otherwise. Only the
- * main thread calls (MPI_THREAD_FUNNELED). */
+ * MPI; else rank is 0 of 1 and they do nothing. Calls are collective unless said otherwise, and come from
+ * the main thread only. */
 #ifndef WT_COMMON_CLUSTER_H
 #define WT_COMMON_CLUSTER_H
 
@@ -27,5 +27,21 @@ void wt_cluster_broadcast(void *bytes, size_t n, int root);
 void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, size_t *counts);
 /* True on all ranks if it is true on any. */
 bool wt_cluster_any(bool flag);
+/* n bytes of rank `from` come to rank `to`; other ranks may call as well. */
+void wt_cluster_move(void *bytes, size_t n, int from, int to);
+uint64_t wt_cluster_sent_bytes(void);                 /* by this rank so far, without MPI's own words */
+
+/* ---- sums and copies that travel while the caller computes ----
+ * x is cut into slices: rank r's is x[cuts[r]..cuts[r + 1]). x and what was started on it belong to the work until
+ * wt_cluster_finish, which waits and frees it (NULL: nothing to do); works of one kind may be under way together, in
+ * the same order on all ranks. A thread of the library keeps MPI busy meanwhile. */
+typedef struct wt_cluster_work wt_cluster_work;
+/* A rank's own slice becomes its sum over all ranks, always added in the order of ranks; other slices stay. */
+wt_cluster_work *wt_cluster_sum_start(float *x, const size_t *cuts);
+/* Every rank gets the slices of all. */
+wt_cluster_work *wt_cluster_gather_start(float *x, const size_t *cuts);
+bool wt_cluster_done(wt_cluster_work *work);          /* not collective: finish would not wait */
+size_t wt_cluster_work_bytes(const wt_cluster_work *work);   /* memory it holds */
+void wt_cluster_finish(wt_cluster_work *work, int threads);  /* threads: for the sums */
 
 #endif
