@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
         double start = now(), squares = 0;
         if (gpt_pass_run(m, &p, &loss, &err)) return fprintf(stderr, "%s\n", err.text), 1;
         double passed = now();
-        for (int part = -1; part < shape.n_layer; part++) squares += optimizer_grad_squares(m, part);
+        for (int part = -1; part < shape.n_layer; part++) squares += optimizer_grad_squares(&o, part);
         optim_step step = {.step = (uint64_t)s + 2, .learning_rate = 1e-4, .beta2 = 0.95, .grad_scale = 1 / fmax(1, sqrt(squares))};
         for (int part = -1; part < shape.n_layer; part++) optimizer_update(&o, part, &step);
         if (s >= 0) seconds[s] = now() - start, passes[s] = passed - start;

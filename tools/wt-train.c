@@ -6,7 +6,8 @@
 #include "train/trainer.h"
 
 static train_options o;
-static const char *schedule = "cosine", *optimizer = "adamw", *recompute = "auto";
+static const char *schedule = "cosine", *optimizer = "adamw", *recompute = "auto", *moments = "auto", *update = "auto", *sync = "step";
+static uint64_t sync_every = 100;
 static int64_t keep = 2, seq_len = 1024;
 static bool gguf;
 
@@ -36,8 +37,15 @@ static const wt_opt options[] = {
     {"document-mask", 0, WT_OPT_FLAG, &o.document_mask, NULL, "a token sees only its own document"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "memory"},
     {"recompute", 0, WT_OPT_CHOICE, &recompute, "auto|on|off", "compute activations again instead of keeping them"},
-    {"memory", 0, WT_OPT_BYTES, &o.memory, "BYTES", "fit into this; may use bfloat16 moments and layer-by-layer updates", "what is free, exact modes only"},
+    {"moments", 0, WT_OPT_CHOICE, &moments, "auto|fp32|bf16|int8", "the optimizer's; auto: fp32, smaller where --memory asks"},
+    {"update", 0, WT_OPT_CHOICE, &update, "auto|whole|layers", "layers: each as its gradients come, clipped by the norm before"},
+    {"memory", 0, WT_OPT_BYTES, &o.memory, "BYTES", "fit into this; may use smaller moments and layer-by-layer updates", "what is free, exact modes only"},
     {"plan", 0, WT_OPT_FLAG, &o.plan_only, NULL, "print what the run would take and stop"},
+    {"", 0, WT_OPT_GROUP, NULL, NULL, "several machines (mpirun)"},
+    {"sync", 0, WT_OPT_CHOICE, &sync, "step|diloco", "ranks share each step; or train apart and meet, for slow networks"},
+    {"sync-every", 0, WT_OPT_COUNT, &sync_every, "N", "diloco: steps between meetings"},
+    {"outer-lr", 0, WT_OPT_FLOAT, &o.outer_rate, "F", "diloco: rate of the step that a meeting takes"},
+    {"outer-momentum", 0, WT_OPT_FLOAT, &o.outer_momentum, "F", "diloco: its Nesterov momentum"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "along the way"},
     {"gguf", 0, WT_OPT_FLAG, &gguf, NULL, "train nothing: write the checkpoint that is given as the GGUF file -o"},
     {"eval-every", 0, WT_OPT_COUNT, &o.eval_every, "N", "steps between validation losses; 0: never"},
@@ -57,7 +65,8 @@ static const wt_tool tool = {
         "Trains in fp32 on the processor's vector units, all cores. RUN gets log.jsonl and checkpoints that\n"
         "`transformers` opens as they are; RUN/latest and RUN/best point at them. The same command goes on\n"
         "where a stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
-        "Under mpirun the windows of each step are shared by the ranks.",
+        "Under mpirun the windows of each step are shared by the ranks, and each keeps the optimizer's moments of its\n"
+        "share; a run goes on with another number of ranks. To stop it, signal a rank, not mpirun, which kills.",
     .options = options,
     .example = "wt-train shards/ -o run/ --model 6x384x6 --seq-len 256 --tokens 20M\n"
                "wt-train --gguf run/ -o model.gguf",
@@ -80,6 +89,12 @@ static int run(const wt_args *args, wt_err *err) {
     o.schedule = !strcmp(schedule, "wsd") ? TRAIN_WSD : !strcmp(schedule, "linear") ? TRAIN_LINEAR : TRAIN_COSINE;
     o.muon = !strcmp(optimizer, "muon");
     o.recompute = !strcmp(recompute, "on") ? TRAIN_RECOMPUTE_ON : !strcmp(recompute, "off") ? TRAIN_RECOMPUTE_OFF : TRAIN_RECOMPUTE_AUTO;
+    o.moments = !strcmp(moments, "fp32") ? 4 : !strcmp(moments, "bf16") ? 2 : !strcmp(moments, "int8") ? 1 : 0;
+    o.update = !strcmp(update, "whole") ? TRAIN_UPDATE_WHOLE : !strcmp(update, "layers") ? TRAIN_UPDATE_LAYERS : TRAIN_UPDATE_AUTO;
+    if (!strcmp(sync, "diloco")) {
+        if (!sync_every) return wt_fail(err, WT_EARG, "--sync-every is 1 or more");
+        o.sync_every = sync_every;
+    }
     o.keep = (int)keep, o.seq_len = (int)seq_len;
     if (args->limit) {      /* --limit N: at most N steps */
         if (o.steps || o.tokens || o.epochs > 0) return wt_fail(err, WT_EARG, "--limit is --steps here; give one");

@@ -74,6 +74,9 @@ typedef struct {
     void (*adamw)(float *w, float *m, float *v, const float *g, const adamw_scalars *s, size_t n);
     void (*adamw_bf16)(float *w, uint16_t *m, uint16_t *v, const float *g, const adamw_scalars *s,
                        uint64_t noise, size_t n);
+    /* m, v: codes; m_top, v_top: powers of two, one for each 256 numbers */
+    void (*adamw_int8)(float *w, int8_t *m, uint8_t *v, float *m_top, float *v_top, const float *g,
+                       const adamw_scalars *s, uint64_t noise, size_t n);
 } kernels;
 
 extern const kernels kernels_portable;

@@ -507,19 +507,72 @@ static inline uint16_t bf16_round(float x, uint32_t noise16) {
     memcpy(&bits, &x, 4);
     return (uint16_t)((bits + noise16) >> 16);
 }
+static inline uint32_t noise_bits(uint32_t x) {
+    uint32_t h = x * 0x9e3779b1u;
+    h ^= h >> 15, h *= 0x85ebca77u, h ^= h >> 13, h *= 0xc2b2ae3du;
+    return h ^ h >> 16;
+}
 static void adamw_bf16(float *w, uint16_t *m, uint16_t *v, const float *g, const adamw_scalars *s,
                        uint64_t noise, size_t n) {
     float c1 = 1 - s->beta1, c2 = 1 - s->beta2;
     uint32_t salt = (uint32_t)(noise ^ noise >> 32);
     for (size_t i = 0; i < n; i++) {
-        uint32_t h = ((uint32_t)i + salt) * 0x9e3779b1u;
-        h ^= h >> 15, h *= 0x85ebca77u, h ^= h >> 13, h *= 0xc2b2ae3du, h ^= h >> 16;
+        uint32_t h = noise_bits((uint32_t)i + salt);
         float gi = g[i] * s->grad_scale;
         float mi = s->beta1 * bf16_to_float(m[i]) + c1 * gi;
         float vi = s->beta2 * bf16_to_float(v[i]) + c2 * (gi * gi);
         m[i] = bf16_round(mi, h & 0xffff);
         v[i] = bf16_round(vi, h >> 16);
         w[i] = s->decay * w[i] - s->step_size * mi / (sqrtf(vi) * s->root_scale + s->epsilon);
+    }
+}
+
+/* Moments of 8 bits, in blocks of 256 that share `top`, a power of two at or above their largest. Code c of C (127
+ * with a sign for m, 255 for v) stands for top (c/C)^4: neighbours differ by about 4/c of themselves, from 1.6 % at
+ * the top of v to 16 % at a ten-thousandth of it, and C^-4 is the least. Rounding is at random between the two
+ * neighbours, so that it is right on average (v moves far less than a code each step). Because top is a power of two
+ * it stays for many steps, and codes whose numbers stay do so too. A v above 0 keeps a code above 0: w would run
+ * away else. */
+static inline float fourth(float x) { return x * x * (x * x); }
+static inline float top_of(const float *x, size_t n) {
+    uint32_t most = 0, bits;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&bits, x + i, 4);
+        bits &= 0x7fffffffu;
+        most = bits > most ? bits : most;
+    }
+    most = (most + 0x7fffffu) & 0xff800000u;
+    float top;
+    memcpy(&top, &most, 4);
+    return top;
+}
+static inline int code8(float share, float C, float noise) {
+    float low = floorf(sqrtf(sqrtf(share)) * C), a = fourth(low / C), b = fourth((low + 1) / C);
+    return (int)low + (share - a > noise * (b - a));
+}
+static void adamw_int8(float *w, int8_t *m, uint8_t *v, float *m_top, float *v_top, const float *g, const adamw_scalars *s,
+                       uint64_t noise, size_t n) {
+    enum { BLOCK = 256 };
+    float mb[BLOCK], vb[BLOCK];
+    uint32_t salt = (uint32_t)(noise ^ noise >> 32);
+    for (size_t at = 0, block = 0; at < n; at += BLOCK, block++) {
+        size_t k = n - at < BLOCK ? n - at : BLOCK;
+        for (size_t i = 0; i < k; i++) {
+            float c = (float)m[at + i];
+            mb[i] = copysignf(m_top[block] * fourth(c * (1 / 127.f)), c);
+            vb[i] = v_top[block] * fourth((float)v[at + i] * (1 / 255.f));
+        }
+        adamw(w + at, mb, vb, g + at, s, k);
+        float mt = m_top[block] = top_of(mb, k), vt = v_top[block] = top_of(vb, k);
+        float per_m = mt > 0 ? 1 / mt : 0, per_v = vt > 0 ? 1 / vt : 0;
+        for (size_t i = 0; i < k; i++) {
+            uint32_t h = noise_bits((uint32_t)(at + i) + salt);
+            int cm = code8(fabsf(mb[i]) * per_m, 127, (float)(h & 0xffff) * 0x1p-16f);
+            int cv = code8(vb[i] * per_v, 255, (float)(h >> 16) * 0x1p-16f);
+            cm = cm < 127 ? cm : 127, cv = cv < 255 ? cv : 255;
+            m[at + i] = (int8_t)(mb[i] < 0 ? -cm : cm);
+            v[at + i] = (uint8_t)(cv == 0 && vb[i] > 0 ? 1 : cv);
+        }
     }
 }
 
@@ -530,5 +583,5 @@ const kernels KERNELS = {
     .layernorm = layernorm, .layernorm_grad = layernorm_grad, .normalized = normalized,
     .gelu = gelu, .add = add, .max = max, .exp_scaled = exp_scaled, .scale = scale, .dot = dot,
     .add_scaled = add_scaled, .attention_grad_row = attention_grad_row, .sum_squares = sum_squares,
-    .adamw = adamw, .adamw_bf16 = adamw_bf16,
+    .adamw = adamw, .adamw_bf16 = adamw_bf16, .adamw_int8 = adamw_int8,
 };

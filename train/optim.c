@@ -1,7 +1,6 @@
-/* optim.c - see optim.h. A part is a list of tensors, a tensor a list of pieces of PIECE numbers; a
- * thread takes pieces. Muon: momentum, then five Newton-Schulz steps that replace the singular values
- * of the update by about 1, then the root-mean-square of an AdamW update (0.2, Liu et al. 2025), so
- * that one learning rate serves both. c_attn is three matrices side by side. */
+/* optim.c - see optim.h. Threads take pieces (share.h). Muon: momentum, then five Newton-Schulz steps that
+ * replace the singular values of the update by about 1, then the root-mean-square of an AdamW update (0.2, Liu et
+ * al. 2025), so that one learning rate serves both. c_attn is three matrices side by side. */
 #include "train/optim.h"
 
 #include <math.h>
@@ -10,80 +9,97 @@
 #include "common/hash.h"
 #include "common/memory.h"
 
-enum { PIECE = 1 << 15 };
-
 size_t optimizer_bytes(const gpt_shape *shape, const optim_settings *set) {
     gpt_layout at = gpt_layout_of(shape);
-    size_t C = (size_t)shape->n_embd, each = at.total_floats * (set->bf16 ? 2 : 4);
-    size_t layers = (size_t)shape->n_layer * at.layer_floats * (set->bf16 ? 2 : 4);
+    size_t C = (size_t)shape->n_embd, ranks = set->ranks > 1 ? (size_t)set->ranks : 1;
+    size_t each = at.total_floats * set->moments + (set->moments == MOMENTS_INT8 ? at.total_floats / SHARE_BLOCK * sizeof(float) : 0);
+    size_t layers = (size_t)shape->n_layer * at.layer_floats * set->moments;
     /* Muon never touches the second moments of the layers' matrices: their pages stay away. */
-    return set->kind == OPTIM_MUON ? 2 * each - layers + (4 * C * C * 2 + 2 * C * C) * sizeof(float) : 2 * each;
+    return set->kind == OPTIM_MUON ? (2 * each - layers) / ranks + (4 * C * C * 2 + 2 * C * C) * sizeof(float) : 2 * each / ranks;
+}
+
+static int moment_alloc(optim_moment *x, const optimizer *o, const char *what, wt_err *err) {
+    size_t least = SHARE_BLOCK;         /* a rank may own nothing */
+    x->bytes = (o->share.numbers + least) * o->set.moments;
+    x->numbers = wt_big_alloc(x->bytes, what, err);
+    if (!x->numbers || o->set.moments != MOMENTS_INT8) return x->numbers ? 0 : -1;
+    x->scale_bytes = (o->share.blocks + 1) * sizeof *x->scales;
+    x->scales = wt_big_alloc(x->scale_bytes, what, err);
+    return x->scales ? 0 : -1;
+}
+
+static void moment_free(optim_moment *x) {
+    if (x->numbers) wt_big_free(x->numbers, x->bytes);
+    if (x->scales) wt_big_free(x->scales, x->scale_bytes);
 }
 
 int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err) {
     size_t C = (size_t)m->shape.n_embd;
-    *o = (optimizer){.m = m, .set = *set, .moment_bytes = m->at.total_floats * (set->bf16 ? 2 : 4)};
-    o->mean = wt_big_alloc(o->moment_bytes, "the optimizer's first moments", err);
-    o->var = o->mean ? wt_big_alloc(o->moment_bytes, "the optimizer's second moments", err) : NULL;
-    if (o->var && set->kind == OPTIM_MUON) {
+    *o = (optimizer){.m = m, .set = *set};
+    if (!o->set.moments) o->set.moments = MOMENTS_FP32;
+    share_init(&o->share, &m->shape, set->rank, set->ranks, set->kind == OPTIM_MUON);
+    int failed = moment_alloc(&o->mean, o, "the optimizer's first moments", err) || moment_alloc(&o->var, o, "the optimizer's second moments", err);
+    if (!failed && set->kind == OPTIM_MUON) {
         o->work_bytes = (2 * 4 * C * C + 2 * C * C) * sizeof(float);
         o->work = wt_big_alloc(o->work_bytes, "Muon's matrices", err);
+        failed = !o->work;
     }
-    if (!o->var || (o->work_bytes && !o->work)) {
-        optimizer_reset(o);
-        return -1;
-    }
-    return 0;
+    if (failed) optimizer_reset(o);
+    return failed ? -1 : 0;
 }
 
 void optimizer_reset(optimizer *o) {
-    if (o->mean) wt_big_free(o->mean, o->moment_bytes);
-    if (o->var) wt_big_free(o->var, o->moment_bytes);
+    moment_free(&o->mean), moment_free(&o->var);
     if (o->work) wt_big_free(o->work, o->work_bytes);
+    share_reset(&o->share);
     *o = (optimizer){0};
 }
 
-static bool in_part(const gpt *m, int i, int part) { return gpt_tensor_describe(m, i).layer == part; }
-
-/* Gradients of a tensor: with fused updates all layers share one place. */
-static float *grad_of(const gpt *m, const gpt_tensor_info *t) {
-    if (t->layer >= 0) return gpt_grad_layer(m, t->layer) + (t->offset - m->at.layers - (size_t)t->layer * m->at.layer_floats);
-    return t->offset < m->at.layers ? m->grad + t->offset : gpt_grad_final(m) + (t->offset - m->at.lnf_w);
+/* Gradients at a place of the layout: with fused updates all layers share one place. */
+static float *grad_of(const gpt *m, const share_piece *p) {
+    if (p->layer >= 0) return gpt_grad_layer(m, p->layer) + (p->at - m->at.layers - (size_t)p->layer * m->at.layer_floats);
+    return p->at < m->at.layers ? m->grad + p->at : gpt_grad_final(m) + (p->at - m->at.lnf_w);
 }
 
-double optimizer_grad_squares(const gpt *m, int part) {
-    double total = 0;
-    int first = part < 0 ? 0 : 2 + part * LAYER_TENSORS, end = part < 0 ? gpt_tensor_count(m) : first + LAYER_TENSORS;
-    for (int i = first; i < end; i++) {
-        if (!in_part(m, i, part)) continue;
-        gpt_tensor_info t = gpt_tensor_describe(m, i);
-        const float *g = grad_of(m, &t);
-        size_t n = (size_t)t.rows * (size_t)t.cols, pieces = (n + PIECE - 1) / PIECE;
-        double *sums = wt_xcalloc(pieces, sizeof *sums);
-#pragma omp parallel for num_threads(m->threads) schedule(static) if (pieces > 4)
-        for (size_t p = 0; p < pieces; p++) sums[p] = m->k->sum_squares(g + p * PIECE, n - p * PIECE < PIECE ? n - p * PIECE : PIECE);
-        for (size_t p = 0; p < pieces; p++) total += sums[p];
-        free(sums);
+double optimizer_grad_squares(const optimizer *o, int part) {
+    const gpt *m = o->m;
+    double total = 0, *sums = wt_xcalloc(o->share.n_pieces, sizeof *sums);
+    for (size_t i = 0; i < o->share.n_spans; i++) {
+        const share_span *span = &o->share.spans[i];
+        if (span->part != part) continue;
+#pragma omp parallel for num_threads(m->threads) schedule(static) if (span->last - span->first > 4)
+        for (size_t p = span->first; p < span->last; p++) {
+            const share_piece *piece = &o->share.pieces[p];
+            if (piece->local != SHARE_NONE) sums[p] = m->k->sum_squares(grad_of(m, piece), piece->n);
+        }
+        for (size_t p = span->first; p < span->last; p++) total += sums[p];
     }
+    free(sums);
     return total;
 }
 
-static void adamw_tensor(optimizer *o, const gpt_tensor_info *t, const optim_step *s) {
-    gpt *m = o->m;
-    float *w = m->w + t->offset, *g = grad_of(m, t);
-    size_t n = (size_t)t->rows * (size_t)t->cols, pieces = (n + PIECE - 1) / PIECE;
-    adamw_scalars x = {.beta1 = (float)o->set.beta1, .beta2 = (float)s->beta2, .epsilon = (float)o->set.epsilon,
-                       .step_size = (float)(s->learning_rate / (1 - pow(o->set.beta1, (double)s->step))),
-                       .root_scale = (float)(1 / sqrt(1 - pow(s->beta2, (double)s->step))),
-                       .decay = (float)(1 - s->learning_rate * (t->decays ? o->set.weight_decay : 0)),
-                       .grad_scale = (float)s->grad_scale};
-#pragma omp parallel for num_threads(m->threads) schedule(static) if (pieces > 4)
-    for (size_t p = 0; p < pieces; p++) {
-        size_t at = p * PIECE, k = n - at < PIECE ? n - at : PIECE, all = t->offset + at;
-        if (o->set.bf16)
-            m->k->adamw_bf16(w + at, (uint16_t *)o->mean + all, (uint16_t *)o->var + all, g + at, &x, wt_mix64(s->step * 0x9e3779b97f4a7c15u + all), k);
-        else
-            m->k->adamw(w + at, (float *)o->mean + all, (float *)o->var + all, g + at, &x, k);
+static void adamw_piece(const optimizer *o, const share_piece *p, const adamw_scalars *x, uint64_t step) {
+    const kernels *k = o->m->k;
+    float *w = o->m->w + p->at, *g = grad_of(o->m, p);
+    uint64_t noise = wt_mix64(step * 0x9e3779b97f4a7c15u + p->at);
+    switch (o->set.moments) {
+    case MOMENTS_FP32: k->adamw(w, (float *)o->mean.numbers + p->local, (float *)o->var.numbers + p->local, g, x, p->n); break;
+    case MOMENTS_BF16: k->adamw_bf16(w, (uint16_t *)o->mean.numbers + p->local, (uint16_t *)o->var.numbers + p->local, g, x, noise, p->n); break;
+    case MOMENTS_INT8:
+        k->adamw_int8(w, (int8_t *)o->mean.numbers + p->local, (uint8_t *)o->var.numbers + p->local, o->mean.scales + p->block, o->var.scales + p->block, g, x, noise, p->n);
+    }
+}
+
+static void adamw_span(optimizer *o, const share_span *span, const optim_step *s) {
+    adamw_scalars plain = {.beta1 = (float)o->set.beta1, .beta2 = (float)s->beta2, .epsilon = (float)o->set.epsilon,
+                           .step_size = (float)(s->learning_rate / (1 - pow(o->set.beta1, (double)s->step))),
+                           .root_scale = (float)(1 / sqrt(1 - pow(s->beta2, (double)s->step))), .decay = 1, .grad_scale = (float)s->grad_scale};
+    adamw_scalars decaying = plain;
+    decaying.decay = (float)(1 - s->learning_rate * o->set.weight_decay);
+#pragma omp parallel for num_threads(o->m->threads) schedule(static) if (span->last - span->first > 4)
+    for (size_t p = span->first; p < span->last; p++) {
+        const share_piece *piece = &o->share.pieces[p];
+        if (piece->local != SHARE_NONE) adamw_piece(o, piece, piece->decays ? &decaying : &plain, s->step);
     }
 }
 
@@ -102,7 +118,7 @@ static void orthogonalize(const gpt *m, float *X, float *Y, float *A, float *A2,
     size_t n = (size_t)r * (size_t)c, kk = (size_t)(r < c ? r : c) * (size_t)(r < c ? r : c);
     int k = r < c ? r : c;
     double squares = 0;
-    for (size_t i = 0; i < n; i += PIECE) squares += m->k->sum_squares(X + i, n - i < PIECE ? n - i : PIECE);
+    for (size_t i = 0; i < n; i += SHARE_PIECE) squares += m->k->sum_squares(X + i, n - i < SHARE_PIECE ? n - i : SHARE_PIECE);
     m->k->scale(X, (float)(1 / (sqrt(squares) + 1e-12)), n);
     for (int step = 0; step < 5; step++) {
         if (r <= c) product(m, (form){false, true, false}, k, k, c, X, c, X, c, A, k);
@@ -118,10 +134,15 @@ static void orthogonalize(const gpt *m, float *X, float *Y, float *A, float *A2,
     }
 }
 
-static void muon_tensor(optimizer *o, const gpt_tensor_info *t, const optim_step *s) {
+/* A matrix whose pieces are this rank's, all of them. */
+static void muon_span(optimizer *o, const share_span *span, const optim_step *s) {
     gpt *m = o->m;
+    const share_piece *first = &o->share.pieces[span->first];
+    if (first->local == SHARE_NONE) return;
+    gpt_tensor_info info = gpt_tensor_describe(m, span->tensor), *t = &info;
+    float *moments = (float *)o->mean.numbers + first->local;
     int C = m->shape.n_embd, blocks = t->cols == 3 * C ? 3 : 1, r = t->rows, c = t->cols / blocks;
-    float *w = m->w + t->offset, *g = grad_of(m, t), *X = o->work, *Y = X + 4 * (size_t)C * C, *A = Y + 4 * (size_t)C * C, *A2 = A + (size_t)C * C;
+    float *w = m->w + t->offset, *g = grad_of(m, first), *X = o->work, *Y = X + 4 * (size_t)C * C, *A = Y + 4 * (size_t)C * C, *A2 = A + (size_t)C * C;
     float mu = (float)o->set.muon_momentum, clip = (float)s->grad_scale, decay = (float)(1 - s->learning_rate * o->set.weight_decay);
     float step = (float)(s->learning_rate * 0.2 * sqrt((double)(r > c ? r : c)));
     for (int block = 0; block < blocks; block++) {
@@ -129,7 +150,7 @@ static void muon_tensor(optimizer *o, const gpt_tensor_info *t, const optim_step
         for (int i = 0; i < r; i++)
             for (int j = 0; j < c; j++) {
                 size_t at = (size_t)i * (size_t)t->cols + (size_t)(block * c + j);
-                float *moment = (float *)o->mean + t->offset + at, gi = g[at] * clip;
+                float *moment = moments + at, gi = g[at] * clip;
                 *moment = mu * *moment + gi;
                 X[(size_t)i * (size_t)c + (size_t)j] = gi + mu * *moment;      /* Nesterov */
             }
@@ -143,15 +164,15 @@ static void muon_tensor(optimizer *o, const gpt_tensor_info *t, const optim_step
     }
 }
 
-void optimizer_update(optimizer *o, int part, const optim_step *step) {
-    const gpt *m = o->m;
-    int first = part < 0 ? 0 : 2 + part * LAYER_TENSORS, end = part < 0 ? gpt_tensor_count(m) : first + LAYER_TENSORS;
-    for (int i = first; i < end; i++) {
-        gpt_tensor_info t = gpt_tensor_describe(m, i);
-        if (t.layer != part) continue;
-        if (o->set.kind == OPTIM_MUON && t.layer >= 0 && t.rows > 1) muon_tensor(o, &t, step);
-        else adamw_tensor(o, &t, step);
-    }
+void optimizer_update_span(optimizer *o, size_t i, const optim_step *step) {
+    const share_span *span = &o->share.spans[i];
+    if (span->tensor >= 0) muon_span(o, span, step);
+    else adamw_span(o, span, step);
     o->m->grad_stale = true;
     /* Padding rows behind the vocabulary get gradients of exactly 0 from the head; nothing moves them. */
+}
+
+void optimizer_update(optimizer *o, int part, const optim_step *step) {
+    for (size_t i = 0; i < o->share.n_spans; i++)
+        if (o->share.spans[i].part == part) optimizer_update_span(o, i, step);
 }

@@ -1,25 +1,38 @@
 /* optim.h - AdamW (Loshchilov, Hutter 2019) and Muon (Jordan et al. 2024; matrices by Muon, the rest
- * by AdamW) over the parts of a gpt. Moments lie in the layout of the weights, in fp32 or in
- * bfloat16 with stochastic rounding. Results do not depend on threads. */
+ * by AdamW) over the parts of a gpt. Moments lie in the order of the weights: in fp32; in bfloat16 with stochastic
+ * rounding; or in 8 bits, as the fourth root of their share of a power of two that a block of 256 has in common
+ * (after Dettmers et al. 2021), with stochastic rounding. With several ranks each keeps and updates its share.
+ * Results do not depend on threads, nor on ranks where the gradients are the same. */
 #ifndef WT_TRAIN_OPTIM_H
 #define WT_TRAIN_OPTIM_H
 
 #include "train/model.h"
+#include "train/share.h"
 
 typedef enum { OPTIM_ADAMW, OPTIM_MUON } optim_kind;
 
+typedef enum { MOMENTS_INT8 = 1, MOMENTS_BF16 = 2, MOMENTS_FP32 = 4 } optim_moments;   /* bytes of a number */
+
 typedef struct {
     optim_kind kind;
-    bool bf16;                    /* moments of 16 bits */
+    optim_moments moments;        /* Muon: fp32 */
+    int rank, ranks;              /* whose share is kept and updated; ranks 0 or 1: everything */
     double beta1, beta2, epsilon, weight_decay;
     double muon_momentum;
 } optim_settings;
 
+/* One kind of moment of this rank's share. */
+typedef struct {
+    void *numbers;
+    float *scales;                /* of the blocks, 8 bits only */
+    size_t bytes, scale_bytes;
+} optim_moment;
+
 typedef struct {
     gpt *m;
     optim_settings set;
-    void *mean, *var;             /* total_floats numbers each */
-    size_t moment_bytes;          /* of each */
+    share_map share;
+    optim_moment mean, var;
     float *work;                  /* Muon's temporaries */
     size_t work_bytes;
 } optimizer;
@@ -36,7 +49,8 @@ typedef struct {
 /* Updates a part from its gradients: layer l, -1: what is outside of the layers. All parts are updated between
  * two passes: the next pass overwrites the gradients instead of adding to them. */
 void optimizer_update(optimizer *o, int part, const optim_step *step);
-/* Sum of squared gradients of a part, always added in the same order. */
-double optimizer_grad_squares(const gpt *m, int part);
+void optimizer_update_span(optimizer *o, size_t span, const optim_step *step);
+/* Sum of squared gradients of a part, as far as this rank owns it, always added in the same order. */
+double optimizer_grad_squares(const optimizer *o, int part);
 
 #endif

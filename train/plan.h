@@ -6,20 +6,30 @@
 
 typedef struct {
     gpt_keep keep;                /* recompute layers or keep their activations */
-    bool bf16;                    /* moments */
+    optim_moments moments;
     bool fused;                   /* update each layer as soon as its gradients are there */
     int micro_batch;              /* windows of one pass */
-    uint64_t weights, gradients, moments, activations, panels, total;   /* bytes */
+    uint64_t weight_bytes, gradient_bytes, moment_bytes, activation_bytes, panel_bytes, exchange_bytes, total;
     double flops_token;
 } train_plan;
 
+/* What is asked of a plan. */
+typedef struct {
+    int T, micro_batch, windows;  /* windows: of one optimizer step, on this rank */
+    bool muon;
+    int threads, ranks;
+    bool apart;                   /* ranks train apart and exchange weights now and then */
+    uint64_t limit;               /* bytes */
+    bool inexact;                 /* modes that change the arithmetic may be chosen (small moments, fused update) */
+    int recompute, fused;         /* 1 on, 0 off, -1 as needed */
+    int moments;                  /* an optim_moments; 0: as needed */
+} plan_request;
+
 /* Bytes of one mode. */
-void plan_count(train_plan *plan, const gpt_shape *shape, int T, bool muon, int threads);
-/* The first mode that fits into `limit` bytes, from the fastest to the smallest; modes that change
- * the arithmetic (bf16 moments, fused update) only if inexact is set. windows: of one optimizer step.
- * WT_ENOMEM tells what is needed and the nearest configuration that fits. */
-int plan_choose(train_plan *plan, const gpt_shape *shape, int T, int micro_batch, int windows, bool muon, int threads,
-                uint64_t limit, bool inexact, int recompute /* -1 auto, 0 off, 1 on */, wt_err *err);
+void plan_count(train_plan *plan, const gpt_shape *shape, const plan_request *want);
+/* The first mode that fits into the limit, from the fastest to the smallest. WT_ENOMEM tells what is needed and the
+ * nearest configuration that fits; WT_EARG: what is asked for does not go together. */
+int plan_choose(train_plan *plan, const gpt_shape *shape, const plan_request *want, wt_err *err);
 void plan_print(const train_plan *plan, const gpt_shape *shape, int T, double gflops);
 
 #endif

@@ -8,6 +8,7 @@
 #include "bpe/bpe.h"
 #include "shard/shard.h"
 #include "train/plan.h"
+#include "train/ranks.h"
 #include "train/state.h"
 #include "train/trainer.h"
 
@@ -17,6 +18,8 @@ typedef struct {
     gpt *m;
     optimizer opt;
     train_plan plan;
+    exchange x;                    /* gradients and weights on their way between ranks */
+    outer_state outer;             /* --sync diloco */
     train_state at;
     shard_set *data, *val;
     shard_loader *feed, *val_feed;
@@ -29,11 +32,17 @@ typedef struct {
     uint32_t *inputs, *targets, *window;
     int32_t *key_start;
     double last_loss, last_norm, last_rate;
+    double step_cpu;               /* CPU seconds of the last step, all threads, this rank */
     double squares;                /* of the gradients so far, fused updates */
     bool bad_part, updated;        /* updated: the last step was good and changed the weights */
     const optim_step *fused_step;
-    bool last_pass;
+    bool last_pass, idle;          /* idle: the last step had no window for this rank */
+    uint64_t sent_bytes;           /* to other ranks, when the line of the log before was written */
+    double waited_s;               /* for other ranks, since then */
 } run;
+
+/* Ranks take their own steps and meet every sync_every of them. */
+static inline bool run_apart(const run *r) { return r->o.sync_every > 0; }
 
 /* ---- run_files.c ---- */
 char *run_path(const run *r, const char *name);      /* free() it */

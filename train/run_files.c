@@ -83,38 +83,93 @@ int run_discard_latest(const run *r, wt_err *err) {
     return set_link(r, "latest", name, err) || remove_checkpoint(r, bad, err) ? -1 : 0;
 }
 
-int run_save(run *r, wt_err *err) {
+/* Files of ranks that train apart: rank 0's are the checkpoint's own. */
+static char *rank_path(const char *dir, int rank) {
     char name[32];
-    int result = 0;
-    if (r->updated) r->at.unproven = false;
-    if (wt_cluster_rank() == 0) {
-        step_name(r->at.step, name);
-        char *final = run_path(r, name), *state = NULL;
-        wt_buf part = {0};
-        wt_buf_printf(&part, "%s.part", final);
-        r->at.weights_hash = state_hash_weights(r->m);
-        result = wt_remove_tree(part.ptr, err);
-        if (result == 0) result = gpt_save(r->m, part.ptr, r->tokenizer_dir, err);
-        if (result == 0) {
-            state = wt_path_join(part.ptr, "state.wtts");
-            result = state_save(state, &r->at, &r->opt, err);
-        }
-        if (result == 0) result = wt_remove_tree(final, err);
-        if (result == 0 && rename(part.ptr, final)) result = wt_fail_errno(err, "cannot rename '%s'", part.ptr);
-        if (result == 0) result = wt_sync_dir_of(final, err);
-        if (result == 0) result = set_link(r, "latest", name, err);
-        if (result == 0 && r->at.best_step == r->at.step && r->at.best_loss < INFINITY) result = set_link(r, "best", name, err);
-        if (result == 0) result = drop_old_checkpoints(r, err);
-        if (result) wt_context(err, "saving step %llu", (unsigned long long)r->at.step);
-        free(final), free(state);
-        wt_buf_free(&part);
-    }
-    return wt_cluster_any(result != 0) ? -1 : 0;
+    snprintf(name, sizeof name, "rank-%04d.wtts", rank);
+    return wt_path_join(dir, name);
 }
 
-/* Weights and state of run/latest into the run. */
+/* Every rank its part of the state; the folder is there. */
+static int save_state(run *r, const char *dir, wt_err *err) {
+    int rank = wt_cluster_rank(), result = 0;
+    bool apart = run_apart(r);
+    char *state = apart && rank ? rank_path(dir, rank) : wt_path_join(dir, "state.wtts"), *outer = wt_path_join(dir, "outer.wtts");
+    if (apart || rank == 0) r->at.weights_hash = state_hash_weights(r->m);
+    result = state_save(state, &r->at, &r->opt, apart && rank, err);
+    if (wt_cluster_any(result != 0)) result = -1;
+    if (apart && result == 0) result = state_save_outer(outer, &r->outer.share, r->outer.weights, r->outer.momentum, r->at.step, err);
+    free(state), free(outer);
+    return result;
+}
+
+/* A whole checkpoint takes its name, and the links point at it. */
+static int publish(run *r, const char *part, const char *final, const char *name, wt_err *err) {
+    if (wt_remove_tree(final, err)) return -1;
+    if (rename(part, final)) return wt_fail_errno(err, "cannot rename '%s'", part);
+    if (wt_sync_dir_of(final, err) || set_link(r, "latest", name, err)) return -1;
+    if (r->at.best_step == r->at.step && r->at.best_loss < INFINITY && set_link(r, "best", name, err)) return -1;
+    return drop_old_checkpoints(r, err);
+}
+
+/* Every rank fails where one does, with its words. */
+static int fail_together(int result, wt_err *err) {
+    for (int rank = 0; rank < wt_cluster_size(); rank++) {
+        int failed = result != 0;
+        wt_cluster_broadcast(&failed, sizeof failed, rank);
+        if (!failed) continue;
+        wt_err words = err ? *err : (wt_err){0};
+        wt_cluster_broadcast(&words, sizeof words, rank);
+        if (err) *err = words;
+        return -1;
+    }
+    return 0;
+}
+
+int run_save(run *r, wt_err *err) {
+    char name[32];
+    bool first = wt_cluster_rank() == 0;
+    int result = 0;
+    if (r->updated) r->at.unproven = false;
+    step_name(r->at.step, name);
+    char *final = run_path(r, name);
+    wt_buf part = {0};
+    wt_buf_printf(&part, "%s.part", final);
+    if (first && (wt_remove_tree(part.ptr, err) || gpt_save(r->m, part.ptr, r->tokenizer_dir, err))) result = -1;
+    result = fail_together(result, err);
+    if (result == 0) result = fail_together(save_state(r, part.ptr, err), err);
+    if (result == 0 && first) result = publish(r, part.ptr, final, name, err);
+    result = fail_together(result, err);
+    if (result) wt_context(err, "saving step %llu", (unsigned long long)r->at.step);
+    free(final);
+    wt_buf_free(&part);
+    return result;
+}
+
+/* A rank that has no state of its own, for there were fewer, begins with that of another. */
+static int saved_rank(const char *dir, int rank) {
+    int saved = 1;
+    for (bool there = true; there; saved += there) {
+        char *path = rank_path(dir, saved);
+        there = wt_exists(path);
+        free(path);
+    }
+    return rank % saved;
+}
+
+static int load_state(run *r, const char *dir, wt_err *err) {
+    int from = run_apart(r) ? saved_rank(dir, wt_cluster_rank()) : 0;
+    char *path = from ? rank_path(dir, from) : wt_path_join(dir, "state.wtts"), *outer = wt_path_join(dir, "outer.wtts");
+    uint64_t step = 0;
+    int result = state_load(path, &r->at, &r->opt, from > 0, err);
+    if (result == 0 && run_apart(r)) result = state_load_outer(outer, &r->outer.share, r->outer.weights, r->outer.momentum, &step, err);
+    if (result == 0 && run_apart(r) && step != r->at.step) result = wt_fail(err, WT_EDATA, "'%s' belongs to another checkpoint", outer);
+    free(path), free(outer);
+    return result;
+}
+
 int run_load(run *r, wt_err *err) {
-    char *dir = run_path(r, "latest"), *path = wt_path_join(dir, "state.wtts");
+    char *dir = run_path(r, "latest");
     int result = 0;
     gpt *saved = gpt_load(dir, 1, err);
     if (!saved) result = -1;
@@ -122,7 +177,7 @@ int run_load(run *r, wt_err *err) {
         result = wt_fail(err, WT_EDATA, "'%s' has another shape than this run", dir);
     else {
         memcpy(r->m->w, saved->w, r->m->at.total_floats * sizeof(float));
-        result = state_load(path, &r->at, &r->opt, err);
+        result = load_state(r, dir, err);
     }
     uint8_t print[32];
     shard_set_fingerprint(r->data, print);
@@ -130,8 +185,8 @@ int run_load(run *r, wt_err *err) {
     if (result == 0 && state_hash_weights(r->m) != r->at.weights_hash)
         result = wt_fail(err, WT_EDATA, "'%s': the weights are not the ones that were saved with state.wtts", dir);
     gpt_free(saved);
-    free(dir), free(path);
-    return result;
+    free(dir);
+    return fail_together(result, err);
 }
 
 /* ---- log ---- */

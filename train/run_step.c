@@ -1,6 +1,7 @@
 /* run_step.c - one optimizer step: the next windows, shared by the ranks of the cluster, in passes of
  * micro_batch; the gradients of a layer are summed over ranks when the last pass has them. The schedule runs over
- * windows, so that a growing batch does not bend it. A step whose loss or gradient is not finite is passed over;
+ * windows, so that a growing batch does not bend it. Ranks that train apart take the mean over their own windows
+ * instead, and meet every sync_every steps. A step whose loss or gradient is not finite is passed over;
  * after three in a row the last checkpoint comes back with half the learning rate, and the data goes on. A
  * checkpoint that fails again before a new one was made after a good step is itself bad: it is removed, and the one
  * before comes back. */
@@ -52,38 +53,59 @@ int run_read_windows(run *r, shard_loader *feed, shard_set *set, uint64_t first,
     return 0;
 }
 
+/* The gradients of a span at their positions of the layout, also where all layers share one place. */
+static float *gradients_of(const run *r, const share_span *span) {
+    const gpt *m = r->m;
+    if (!r->plan.fused) return m->grad;
+    if (span->part >= 0) return gpt_grad_layer(m, span->part) - (m->at.layers + (size_t)span->part * m->at.layer_floats);
+    return span->begin < m->at.layers ? m->grad : gpt_grad_final(m) - m->at.lnf_w;
+}
+
+static double squares_of(const run *r, int layer) {
+    double squares = optimizer_grad_squares(&r->opt, layer);
+    if (!run_apart(r)) wt_cluster_sum_f64(&squares, 1);
+    return squares;
+}
+
+/* Span by span: the first are handed round while the last are computed. */
+static void update_part(run *r, int layer, const optim_step *step) {
+    for (size_t i = 0; i < r->opt.share.n_spans; i++) {
+        if (r->opt.share.spans[i].part != layer) continue;
+        optimizer_update_span(&r->opt, i, step);
+        exchange_gather(&r->x, r->m->w, i);
+    }
+}
+
 /* Called by the pass when a part's gradients are complete. */
 static void part_done(void *ctx, int layer) {
     run *r = ctx;
-    if (r->last_pass && wt_cluster_size() > 1) {
-        if (layer >= 0) wt_cluster_sum_f32(gpt_grad_layer(r->m, layer), r->m->at.layer_floats);
-        else {
-            wt_cluster_sum_f32(r->m->grad, r->m->at.layers);
-            wt_cluster_sum_f32(gpt_grad_final(r->m), r->m->at.total_floats - r->m->at.lnf_w);
-        }
-    }
+    for (size_t i = 0; r->last_pass && i < r->opt.share.n_spans; i++)
+        if (r->opt.share.spans[i].part == layer) exchange_sum(&r->x, gradients_of(r, &r->opt.share.spans[i]), i);
     if (!r->fused_step) return;
-    double squares = optimizer_grad_squares(r->m, layer);
+    exchange_finish(&r->x);
+    double squares = squares_of(r, layer);
     r->squares += squares;
-    if (isfinite(squares) && isfinite(r->last_loss) && !r->bad_part) optimizer_update(&r->opt, layer, r->fused_step);
-    else r->bad_part = true;
+    if (!isfinite(squares) || !isfinite(r->last_loss)) r->bad_part = true;
+    if (!r->bad_part) update_part(r, layer, r->fused_step);
+    exchange_finish(&r->x);
 }
 
 /* Forward and backward over the step's windows; this rank's part of them. r->last_loss: mean of all. */
 static int add_gradients(run *r, uint64_t windows, wt_err *err) {
     uint64_t ranks = (uint64_t)wt_cluster_size(), rank = (uint64_t)wt_cluster_rank();
     uint64_t from = windows * rank / ranks, to = windows * (rank + 1) / ranks;
-    double sum = 0;
+    double sum = 0, of = run_apart(r) ? (double)(to - from) : (double)windows;    /* gradients are of a mean over so many */
+    r->last_loss = 0;
     for (uint64_t i = from; i < to || i == from;) {
         uint64_t n = to - i < (uint64_t)r->plan.micro_batch ? to - i : (uint64_t)r->plan.micro_batch;
         double loss = 0;
         r->last_pass = i + n >= to;
         if (n && run_read_windows(r, r->feed, r->data, r->at.samples + i, (int)n, err)) return -1;
         gpt_pass pass = {.B = (int)n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .backward = true, .keep = r->plan.keep,
-                         .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / (double)windows),
+                         .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / of),
                          .part_done = part_done, .ctx = r};
         if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
-        if (!n) { /* more ranks than windows: this one only takes part in the sums */
+        if (!n && !run_apart(r)) { /* more ranks than windows: this one only takes part in the sums */
             if (r->m->grad_stale) gpt_grad_zero(r->m);
             for (int l = r->shape.n_layer - 1; l >= -1; l--) part_done(r, l);
         }
@@ -91,8 +113,10 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
         if (n == 0) break;
         i += n;
     }
+    exchange_finish(&r->x);
     wt_cluster_sum_f64(&sum, 1);
     r->last_loss = sum;
+    r->idle = from == to;
     return 0;
 }
 
@@ -133,7 +157,7 @@ int run_step(run *r, wt_err *err) {
     const train_options *o = &r->o;
     uint64_t windows = windows_of_step(r);
     double tokens = (double)windows * o->seq_len, beta2 = o->beta2 > 0 ? o->beta2 : pow(0.5, tokens / r->beta2_half_life);
-    double known_norm = r->at.previous_norm;
+    double known_norm = r->at.previous_norm, cpu = wt_cpu_seconds();
     optim_step step = {.step = r->at.step + 1 - r->at.skipped, .learning_rate = learning_rate_at(r, r->at.samples), .beta2 = beta2, .grad_scale = 1};
     r->fused_step = NULL, r->squares = 0, r->bad_part = false;
     if (r->plan.fused) { /* the norm of these gradients is known too late: clip by the step before */
@@ -141,17 +165,23 @@ int run_step(run *r, wt_err *err) {
         r->fused_step = &step;
     }
     if (add_gradients(r, windows, err)) return -1;
-    if (!r->plan.fused)
-        for (int part = r->shape.n_layer - 1; part >= -1; part--) r->squares += optimizer_grad_squares(r->m, part);
+    bool takes_part = !(run_apart(r) && r->idle);
+    for (int part = r->shape.n_layer - 1; !r->plan.fused && takes_part && part >= -1; part--) r->squares += optimizer_grad_squares(&r->opt, part);
+    if (!r->plan.fused && !run_apart(r)) wt_cluster_sum_f64(&r->squares, 1);
     double norm = sqrt(r->squares);
-    bool good = isfinite(r->last_loss) && isfinite(norm) && !r->bad_part;
-    if (!r->plan.fused && good) {
+    bool good = !wt_cluster_any(!isfinite(r->last_loss) || !isfinite(norm) || r->bad_part);
+    if (!r->plan.fused && good && takes_part) {
         if (o->grad_clip > 0 && norm > o->grad_clip) step.grad_scale = o->grad_clip / norm;
-        for (int part = r->shape.n_layer - 1; part >= -1; part--) optimizer_update(&r->opt, part, &step);
+        for (int part = r->shape.n_layer - 1; part >= -1; part--) update_part(r, part, &step);
+        exchange_finish(&r->x);
     }
     if (!good) gpt_grad_zero(r->m);
     r->at.step++, r->at.samples += windows, r->at.tokens += windows * (uint64_t)o->seq_len;
+    if (good && run_apart(r) && (r->at.step % o->sync_every == 0 || r->at.samples >= r->total_samples)) outer_step(&r->outer, r->m, o->outer_rate, o->outer_momentum);
     r->last_norm = norm, r->last_rate = step.learning_rate, r->updated = good;
+    r->step_cpu = wt_cpu_seconds() - cpu;
+    r->waited_s += r->x.waited_s + r->outer.x.waited_s;
+    r->x.waited_s = r->outer.x.waited_s = 0;
     if (good) {
         r->at.previous_norm = norm, r->at.skipped_in_row = 0;
         r->at.loss_smooth = r->at.loss_smooth > 0 ? 0.95 * r->at.loss_smooth + 0.05 * r->last_loss : r->last_loss;

@@ -62,7 +62,12 @@ int run_watch(run *r, double seconds, double share, double rate, bool last, wt_e
         wt_buf_printf(&line, "{\"step\":%llu,\"tokens\":%llu", (unsigned long long)r->at.step, (unsigned long long)r->at.tokens);
         log_number(&line, "loss", r->last_loss), log_number(&line, "loss_smooth", r->at.loss_smooth), log_number(&line, "lr", r->last_rate);
         log_number(&line, "grad_norm", r->last_norm), log_number(&line, "tokens_per_s", rate), log_number(&line, "gemm_share", share);
-        log_number(&line, "seconds", seconds);
+        log_number(&line, "seconds", seconds), log_number(&line, "cpu_seconds", r->step_cpu);
+        if (wt_cluster_size() > 1) {
+            wt_buf_printf(&line, ",\"sent_bytes\":%llu", (unsigned long long)(wt_cluster_sent_bytes() - r->sent_bytes));
+            log_number(&line, "waited_s", r->waited_s);
+            r->sent_bytes = wt_cluster_sent_bytes(), r->waited_s = 0;
+        }
         if (r->at.skipped) wt_buf_printf(&line, ",\"skipped\":%llu", (unsigned long long)r->at.skipped);
         if (run_log_line(r, &line, err)) return -1;
     }

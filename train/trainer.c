@@ -18,7 +18,8 @@
 train_options train_defaults(void) {
     return (train_options){.model = "gpt2", .seq_len = 1024, .batch_tokens = 8192, .final_rate = 0.1, .schedule = TRAIN_COSINE,
                            .cooldown = 0.3, .warmup = -1, .weight_decay = 0.1, .beta1 = 0.9, .grad_clip = 1, .eval_every = 250,
-                           .eval_tokens = 65536, .save_every = 1000, .sample_every = 1000, .log_every = 1, .keep = 2, .sample_tokens = 100};
+                           .eval_tokens = 65536, .save_every = 1000, .sample_every = 1000, .log_every = 1, .keep = 2, .sample_tokens = 100,
+                           .outer_rate = 0.7, .outer_momentum = 0.9};
 }
 
 /* ---- setting up ---- */
@@ -88,6 +89,7 @@ static int check_options(run *r, wt_err *err) {
     if (o->learning_rate < 0 || o->weight_decay < 0 || o->grad_clip < 0 || o->final_rate < 0 || o->final_rate > 1)
         return wt_fail(err, WT_EARG, "rates, decay and clipping must not be negative, and --final-lr is a share of 0 to 1");
     if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1)) return wt_fail(err, WT_EARG, "--beta1 and --beta2 are in [0, 1)");
+    if (!(o->outer_rate > 0 && o->outer_momentum >= 0 && o->outer_momentum < 1)) return wt_fail(err, WT_EARG, "--outer-lr is above 0 and --outer-momentum in [0, 1)");
     r->windows = o->batch_tokens / (uint64_t)o->seq_len;
     if (!r->windows) r->windows = 1;
     if (r->windows > 1 << 20) return wt_fail(err, WT_EARG, "a step of %llu windows is out of range", (unsigned long long)r->windows);
@@ -101,10 +103,11 @@ static int choose_plan(run *r, wt_err *err) {
     int micro = o->micro_batch ? (int)o->micro_batch : 1024 / o->seq_len;
     if (micro < 1) micro = 1;
     if (micro > mine) micro = mine;
-    uint64_t limit = o->memory ? o->memory : wt_memory_available();
-    int recompute = o->recompute == TRAIN_RECOMPUTE_AUTO ? -1 : o->recompute == TRAIN_RECOMPUTE_ON;
-    if (plan_choose(&r->plan, &r->shape, o->seq_len, micro, mine, o->muon, o->threads, limit, o->memory > 0, recompute, err)) return -1;
-    if (r->plan.fused && ranks > 1) return wt_fail(err, WT_EARG, "updates layer by layer work on one machine only; allow more --memory");
+    plan_request want = {.T = o->seq_len, .micro_batch = micro, .windows = mine, .muon = o->muon, .threads = o->threads, .ranks = ranks,
+                         .apart = o->sync_every > 0, .limit = o->memory ? o->memory : wt_memory_available(), .inexact = o->memory > 0,
+                         .recompute = o->recompute == TRAIN_RECOMPUTE_AUTO ? -1 : o->recompute == TRAIN_RECOMPUTE_ON,
+                         .fused = o->update == TRAIN_UPDATE_AUTO ? -1 : o->update == TRAIN_UPDATE_LAYERS, .moments = o->moments};
+    if (plan_choose(&r->plan, &r->shape, &want, err)) return -1;
     return 0;
 }
 
@@ -139,12 +142,15 @@ static void run_key(const run *r, wt_buf *key) {
     wt_buf_printf(key, "{\"dataset\":\"%s\",\"layers\":%d,\"width\":%d,\"heads\":%d,\"vocab\":%d,\"seq_len\":%d,\"batch_windows\":%llu,", hex,
                   r->shape.n_layer, r->shape.n_embd, r->shape.n_head, r->shape.vocab, o->seq_len, (unsigned long long)r->windows);
     wt_buf_printf(key, "\"micro_batch\":%d,\"windows\":%llu,\"lr\":%.9g,\"final_lr\":%.9g,\"schedule\":%d,\"cooldown\":%.9g,\"warmup\":%llu,\"ramp\":%llu,",
-                  r->plan.micro_batch, (unsigned long long)r->total_samples, o->learning_rate, o->final_rate, o->schedule, o->cooldown,
+                  o->micro_batch ? (int)o->micro_batch : 0, (unsigned long long)r->total_samples, o->learning_rate, o->final_rate, o->schedule, o->cooldown,
                   (unsigned long long)r->warmup_samples, (unsigned long long)r->ramp_samples);
     wt_buf_printf(key, "\"optimizer\":\"%s\",\"weight_decay\":%.9g,\"beta1\":%.9g,\"beta2\":%.9g,\"half_life\":%.9g,\"clip\":%.9g,", o->muon ? "muon" : "adamw",
                   o->weight_decay, o->beta1, o->beta2, r->beta2_half_life, o->grad_clip);
-    wt_buf_printf(key, "\"bf16_moments\":%d,\"fused\":%d,\"document_mask\":%d,\"seed\":%llu,\"init_from\":", r->plan.bf16, r->plan.fused, o->document_mask,
+    wt_buf_printf(key, "\"moments\":%d,\"fused\":%d,\"document_mask\":%d,\"seed\":%llu,", 8 * (int)r->plan.moments, r->plan.fused, o->document_mask,
                   (unsigned long long)o->seed);
+    if (run_apart(r))
+        wt_buf_printf(key, "\"sync_every\":%llu,\"outer_lr\":%.9g,\"outer_momentum\":%.9g,", (unsigned long long)o->sync_every, o->outer_rate, o->outer_momentum);
+    wt_buf_printf(key, "\"init_from\":");
     wt_json_add_string(key, wt_str_of(o->init_from ? o->init_from : ""));
     wt_buf_add_char(key, '}');
 }
@@ -180,6 +186,7 @@ static int train_loop(run *r, wt_err *err) {
     wt_report_number("loss", r->at.loss_smooth);
     if (r->at.best_loss < INFINITY) wt_report_number("best validation loss", r->at.best_loss);
     if (r->at.skipped) wt_report_count("steps passed over", r->at.skipped);
+    if (wt_cluster_size() > 1) wt_report_count("bytes sent by a rank", wt_cluster_sent_bytes());
     return result;
 }
 
@@ -214,16 +221,21 @@ static int resolve_shape(run *r, wt_err *err) {
 static int allocate(run *r, wt_err *err) {
     const train_options *o = &r->o;
     size_t n = (size_t)r->plan.micro_batch * (size_t)o->seq_len;
-    optim_settings set = {.kind = o->muon ? OPTIM_MUON : OPTIM_ADAMW, .bf16 = r->plan.bf16, .beta1 = o->beta1, .epsilon = 1e-8,
+    bool apart = run_apart(r);
+    optim_settings set = {.kind = o->muon ? OPTIM_MUON : OPTIM_ADAMW, .rank = apart ? 0 : wt_cluster_rank(), .ranks = apart ? 1 : wt_cluster_size(), .moments = r->plan.moments, .beta1 = o->beta1, .epsilon = 1e-8,
                           .weight_decay = o->weight_decay, .muon_momentum = 0.95};
     r->inputs = wt_xmalloc(n * sizeof *r->inputs), r->targets = wt_xmalloc(n * sizeof *r->targets);
     r->window = wt_xmalloc(((size_t)o->seq_len + 1) * sizeof *r->window);
     if (o->document_mask) r->key_start = wt_xmalloc(n * sizeof *r->key_start);
-    return gpt_grad_alloc(r->m, r->plan.fused, err) || optimizer_init(&r->opt, r->m, &set, err) ? -1 : 0;
+    if (gpt_grad_alloc(r->m, r->plan.fused, err) || optimizer_init(&r->opt, r->m, &set, err)) return -1;
+    exchange_init(&r->x, &r->opt.share, o->threads);
+    return apart ? outer_init(&r->outer, r->m, err) : 0;
 }
 
 static void run_free(run *r) {
     if (r->log) fclose(r->log);
+    exchange_reset(&r->x);
+    outer_reset(&r->outer);
     optimizer_reset(&r->opt);
     gpt_free(r->m);
     shard_loader_free(r->feed), shard_loader_free(r->val_feed);

@@ -9,6 +9,8 @@
 typedef enum { TRAIN_COSINE, TRAIN_WSD, TRAIN_LINEAR } train_schedule;
 typedef enum { TRAIN_RECOMPUTE_AUTO, TRAIN_RECOMPUTE_ON, TRAIN_RECOMPUTE_OFF } train_recompute;
 
+typedef enum { TRAIN_UPDATE_AUTO, TRAIN_UPDATE_WHOLE, TRAIN_UPDATE_LAYERS } train_update;
+
 typedef struct {
     const char *shards, *output;
     const char *model;              /* name or LxCxH; not used with init_from */
@@ -29,6 +31,8 @@ typedef struct {
     uint64_t beta2_half_life;       /* tokens; 0: chosen */
     double grad_clip;               /* 0: none */
     train_recompute recompute;
+    train_update update;            /* layers: each as soon as its gradients are there, clipped by the norm before */
+    int moments;                    /* bytes of one: 4, 2 or 1; 0: 4, or less where memory asks for it */
     uint64_t memory;                /* bytes; 0: what is free, and exact arithmetic only */
     bool plan_only;
     bool document_mask;
@@ -37,6 +41,8 @@ typedef struct {
     uint64_t sample_tokens;
     uint64_t seed;
     int threads;
+    uint64_t sync_every;            /* several ranks: steps each takes alone (DiLoCo); 0: all steps together */
+    double outer_rate, outer_momentum;
     bool force;
 } train_options;
 
