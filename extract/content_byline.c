@@ -18,13 +18,15 @@ static bool has_word(wt_str s, const char *lower) {
 static double words_score(wt_str s) {
     static const char *const good[] = {"publish", "posted", "ver\xc3\xb6" "ffentlicht", "erstellt", "datum", "date", "stand:", "publi\xc3\xa9",
                                        "publicado", "written", "created", "\xe5\x8f\x91\xe5\xb8\x83", "\xe5\x8f\x91\xe8\xa1\xa8"};
-    static const char *const bad[] = {"\xc2\xa9", "copyright", "updated", "modified", "aktualisiert", "edited", "joined", "expires",
-                                      "event", "termin", "seit ", "since "};
+    static const char *const changed[] = {"updated", "modified", "aktualisiert", "edited"};
+    static const char *const bad[] = {"\xc2\xa9", "copyright", "joined", "expires", "event", "termin", "seit ", "since "};
     double score = 0;
     for (size_t k = 0; k < sizeof good / sizeof *good; k++)
         if (has_word(s, good[k])) score = 2;
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         if (has_word(s, bad[k])) score -= 2;
+    for (size_t k = 0; k < sizeof changed / sizeof *changed; k++)
+        if (has_word(s, changed[k])) score -= 0.4;
     return score;
 }
 
@@ -38,8 +40,10 @@ bool content_find_date(const content *c, char out[40]) {
         char date[40];
         wt_str s = {c->text.ptr + b->text, b->text_len < 160 ? b->text_len : 160};
         bool short_block = b->text_len <= 160;
-        if (!short_block && i != first_kept) continue;          /* a long one only as the text's first line */
-        if (!b->digits || !date_find(short_block ? s : (wt_str){s.ptr, 80}, c->meta->day_first, date)) continue;
+        if (!short_block && (i < first_kept || i > first_kept + 8)) continue;     /* a long one only as the text's first lines */
+        size_t probe = short_block ? s.len : i == first_kept ? 80 : 24;
+        if (!short_block && i > first_kept && (*s.ptr < '0' || *s.ptr > '9')) continue;
+        if (!b->digits || !date_find((wt_str){s.ptr, probe}, c->meta->day_first, date)) continue;
         double score = 1.5 + words_score(s) - (b->len > 60 ? 0.5 : 0) - (b->link_len * 2 > b->len ? 1 : 0);
         if (c->title_block != UINT32_MAX) {
             double d = (double)i - (double)c->title_block;
@@ -49,12 +53,12 @@ bool content_find_date(const content *c, char out[40]) {
         score += d >= 0 && d <= 6 ? 1.5 - 0.15 * d : 0;
         if (b->keep) score += 0.5;
         if (b->flags & (IN_FOOTER | IN_ASIDE | IN_NAV | IN_COMMENT)) score -= 2;
-        if (i * 3 > 2 * c->n_blocks) score -= 1;
+        if (i * 3 > 2 * c->n_blocks) score -= 0.5;
         if (score <= best) continue;
         best = score;
         memcpy(out, date, sizeof date);
     }
-    return best > 1;
+    return best > 0.4;
 }
 
 /* How many bytes of "by ", "Written by: " ... stand at the start of s. */

@@ -20,7 +20,8 @@ typedef struct {
     wt_str html_lang, head_title, h1, h1_only, h2;
     wt_str headings[12];                /* h1 and h2 in order, the first few */
     int n_headings;
-    wt_str script_date;
+    wt_str script_date, labelled_author, meta_author_name;
+    bool label_is_author;
     int h1_rank, n_h1, author_rank, time_rank;
 } finder;
 
@@ -38,6 +39,35 @@ static wt_str text_below(finder *f, uint32_t n, size_t max) {
     wt_str s = wt_str_trim(wt_buf_view(&f->scratch));
     if (s.len > max) return (wt_str){NULL, 0};
     return s.len ? wt_arena_copy(f->arena, s) : s;
+}
+
+/* The same with " | " between parts that stand apart on the page: a name and what is said of it. */
+static wt_str parts_below(finder *f, uint32_t n, size_t max) {
+    const html_tree *t = f->t;
+    wt_buf_clear(&f->scratch);
+    bool apart = false, space = false;
+    for (uint32_t x = n; x; x = html_next(t, x, n)) {
+        uint16_t tag = t->node[x].tag;
+        if (tag != HTML_TEXT) {
+            apart = apart || tag == HTML_TAG_br || tag == HTML_TAG_small || (tag < HTML_N_TAGS && html_tag_flags[tag] & HTML_F_BLOCK);
+            continue;
+        }
+        wt_str s = html_text_of(t, x), trimmed = wt_str_trim(s);
+        if (!trimmed.len) {
+            space = true;
+            continue;
+        }
+        bool joined = !space && trimmed.ptr == s.ptr;           /* "HabernyFounder": two elements, no white space */
+        size_t len = f->scratch.len;
+        if (len && (apart || (joined && t->node[x].prev == 0 && f->scratch.ptr[len - 1] != ' '))) wt_buf_add_str(&f->scratch, WT_STR(" | "));
+        else if (len) wt_buf_add_char(&f->scratch, ' ');
+        wt_buf_add_str(&f->scratch, trimmed);
+        apart = false;
+        space = trimmed.ptr + trimmed.len < s.ptr + s.len;
+    }
+    wt_str s = wt_buf_view(&f->scratch);
+    if (s.len > max || !s.len) return (wt_str){NULL, 0};
+    return wt_arena_copy(f->arena, s);
 }
 
 static bool has_word(wt_str s, const char *lower, size_t n) {
@@ -132,21 +162,44 @@ static bool is_one_of(wt_str s, const char *const *names) {
     return false;
 }
 
+/* Papers name each author in a <meta> of its own. */
+static void take_author(finder *f, wt_str name, wt_str value) {
+    if (!f->meta_author.len) {
+        f->meta_author = value;
+        f->meta_author_name = name;
+        return;
+    }
+    if (!wt_str_eq(name, f->meta_author_name) || f->meta_author.len > 300 || wt_str_find(f->meta_author, value) >= 0) return;
+    f->meta_author = wt_str_of(wt_arena_printf(f->arena, "%.*s; %.*s", WT_FMT(f->meta_author), WT_FMT(value)));
+}
+
+/* What stands before the value in a Twitter card's pair: "Written by", in the languages of WordPress. */
+static bool is_author_label(wt_str s) {
+    static const char *const labels[] = {"written by", "author", "verfasst von", "geschrieben von", "autor", "\xc3\x89" "crit par", "escrito por",
+                                         "scritto da", "geschreven door", "by", "von", "skrevet av", "skriven av"};
+    for (size_t k = 0; k < sizeof labels / sizeof *labels; k++)
+        if (is(s, labels[k])) return true;
+    return false;
+}
+
 static void read_meta(finder *f, page_meta *m, uint32_t n) {
     static const char *const title_names[] = {"twitter:title", "dc.title", "dcterms.title", "citation_title",
         "parsely-title", "sailthru.title", "headline", "fb_title", "title", NULL};
     static const char *const author_names[] = {"author", "dc.creator", "dcterms.creator", "citation_author",
         "parsely-author", "sailthru.author", "byl", "dc.contributor", "shareaholic:article_author_name",
-        "cxenseparse:author", "rbauthors", "authors", "article.author", "twitter:data1:author", NULL};
+        "cxenseparse:author", "rbauthors", "authors", "article.author", NULL};
     static const char *const date_names[] = {"article:published_time", "og:article:published_time", "datepublished",
         "pubdate", "publishdate", "publish-date", "publish_date", "publication_date", "date_published", "date", "dc.date",
         "dc.date.issued", "dcterms.created", "dcterms.date", "dcterms.issued", "dc.date.created", "citation_publication_date",
         "citation_date", "citation_online_date", "parsely-pub-date", "sailthru.date", "og:published_time", "og:pubdate",
         "article.published", "published_at", "created", "timestamp", "ptime", "pdate", "originalpublicationdate",
         "cxenseparse:recs:publishtime", "displaydate", "article_date_original", "bt:pubdate", "rnews:datepublished",
-        "article:created", "release_date", "pub_date", "video:release_date", NULL};
+        "article:created", "release_date", "pub_date", "video:release_date", "published", "published-date", "published_date",
+        "publisheddate", "publication-date", "date-published", "creation_date", "article:published", "article:publish_date",
+        "article.publication_date", "publish_time", "publishedtime", NULL};
     static const char *const modified_names[] = {"article:modified_time", "og:updated_time", "lastmod", "last-modified",
-        "datemodified", "dcterms.modified", "dc.date.modified", "revised", NULL};
+        "datemodified", "dcterms.modified", "dc.date.modified", "revised", "updated", "last_modified", "date-modified",
+        "modified", "updated_time", NULL};
     wt_str name = attr(f, n, HTML_ATTR_property), content = attr(f, n, HTML_ATTR_content);
     if (!name.len) name = attr(f, n, HTML_ATTR_name);
     if (!name.len) name = attr(f, n, HTML_ATTR_itemprop);
@@ -167,7 +220,9 @@ static void read_meta(finder *f, page_meta *m, uint32_t n) {
     else if (is(name, "viewport")) m->has_viewport = true;
     else if (is(name, "robots")) m->noindex = m->noindex || has(content, "noindex");
     else if (is_one_of(name, title_names)) take(&f->meta_title, content);
-    else if (is_one_of(name, author_names)) take(&f->meta_author, content);
+    else if (is_one_of(name, author_names)) take_author(f, name, content);
+    else if (name.len == 14 && has(name, "twitter:label")) f->label_is_author = is_author_label(content);
+    else if (name.len == 13 && has(name, "twitter:data") && f->label_is_author) take(&f->labelled_author, content);
     else if (is_one_of(name, date_names)) take(&f->meta_date, content);
     else if (is_one_of(name, modified_names)) take(&f->meta_modified, content);
 }
@@ -177,11 +232,15 @@ static void read_meta(finder *f, page_meta *m, uint32_t n) {
 static bool is_aside(const finder *f, uint32_t n) {
     for (int k = 0; n && k < 12; k++, n = f->t->node[n].parent) {
         uint16_t tag = f->t->node[n].tag;
-        if (tag == HTML_TAG_aside || tag == HTML_TAG_footer || tag == HTML_TAG_nav) return true;
+        if (tag == HTML_TAG_aside || tag == HTML_TAG_nav) return true;
+        if (tag == HTML_TAG_footer && !has(attr(f, n, HTML_ATTR_class), "entry")) return true;
+        if (tag == HTML_TAG_body) return false;         /* names there tell the page's layout: "right-sidebar" */
+        if (tag == HTML_TAG_article || tag == HTML_TAG_main) continue;
         wt_str c = html_attr_get(f->t, n, HTML_ATTR_class), i = html_attr_get(f->t, n, HTML_ATTR_id);
         if (c.len > 300) c.len = 300;
         if (!((begins(c) | begins(i)) & BEGIN_ASIDE)) continue;
-        if (has(c, "comment") || has(i, "comment") || has(c, "related") || has(i, "related") || has(c, "sidebar") ||
+        if (has(c, "comment") || has(i, "comment") || has(c, "related") || has(i, "related") ||
+            (has(c, "sidebar") && !has(c, "nosidebar") && !has(c, "no-sidebar")) ||
             has(i, "sidebar") || has(c, "recommend") || has(c, "teaser") || has(c, "widget") || has(c, "popular") ||
             has(c, "latest"))
             return true;
@@ -261,7 +320,7 @@ static void read_authors(finder *f, uint32_t n, const element_names *names) {
     wt_str prop = names->prop, rel = names->rel, c = names->class;
     if (has(prop, "author") && !f->prop_author.len) {
         wt_str v = attr(f, n, HTML_ATTR_content);
-        if (!v.len) v = text_below(f, n, 120);
+        if (!v.len) v = parts_below(f, n, 200);
         if (!is_aside(f, n)) take(&f->prop_author, v);
     }
     if (has(rel, "author") && f->t->node[n].tag == HTML_TAG_a && !f->rel_author.len && !is_aside(f, n))
@@ -276,7 +335,7 @@ static void read_authors(finder *f, uint32_t n, const element_names *names) {
                : has(c, "byline") || has(c, "author") || has(c, "vcard") ? 2
                : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") || has(c, "autor") || has(c, "poster") ? 1 : 0;
     if (rank <= f->author_rank || is_aside(f, n)) return;
-    wt_str v = text_below(f, n, 120);
+    wt_str v = parts_below(f, n, 200);
     if (v.len < 3) return;
     f->class_author = v;
     f->author_rank = rank;
@@ -296,6 +355,17 @@ static wt_str date_in_script(wt_str s) {
         if (rest.len > 40) rest.len = 40;
         char out[40];
         if (date_find(rest, false, out)) return rest;
+    }
+    return (wt_str){NULL, 0};
+}
+
+/* The same where an attribute holds the component's data. */
+static wt_str date_in_attributes(const html_tree *t, const html_node *e) {
+    for (uint32_t i = 0; i < e->n_attrs; i++) {
+        const html_attr *a = &t->attr[e->off + i];
+        if (a->value_len < 400 || t->bytes.ptr[a->value] != '{') continue;
+        wt_str date = date_in_script((wt_str){t->bytes.ptr + a->value, a->value_len});
+        if (date.len) return date;
     }
     return (wt_str){NULL, 0};
 }
@@ -329,6 +399,7 @@ static void collect(finder *f, page_meta *m) {
             if (has(attr(f, n, HTML_ATTR_rel), "license")) take(&f->license_link, attr(f, n, HTML_ATTR_href));
             /* fall through */
         default:
+            if (!f->script_date.len) f->script_date = date_in_attributes(t, e);
             if (e->n_attrs == 0 && e->tag != HTML_TAG_time) break;
             element_names names = names_of(t, n);
             read_dates(f, n, &names);
@@ -445,17 +516,34 @@ static wt_str choose_title(finder *f, wt_str site) {
     return h1.len ? h1 : one_line(f, f->h2);
 }
 
+/* Links and labels that stand where authors are named. */
+static bool is_no_name(wt_str s) {
+    static const char *const first_words[] = {"about", "login", "log", "sign", "member", "profile", "follow", "join", "subscribe", "share", "read",
+        "view", "more", "all", "posts", "january", "february", "march", "april", "june", "july", "august", "september", "october", "november",
+        "december", "youtube", "facebook", "twitter", "instagram", "linkedin", "register", "kostenlos", "anmelden", "mehr", "home", "contact", "menu",
+        "published", "updated", "posted", "wordpressadmin", "webmaster", "unknown", "anonymous", "guest"};
+    size_t n = 0;
+    while (n < s.len && s.ptr[n] != ' ' && s.ptr[n] != '-') n++;
+    for (size_t k = 0; k < sizeof first_words / sizeof *first_words; k++) {
+        size_t len = strlen(first_words[k]);
+        if (n == len && wt_str_eq_nocase((wt_str){s.ptr, n}, wt_str_of(first_words[k])) && (s.len == n || strcmp(first_words[k], "april") != 0)) return true;
+    }
+    return false;
+}
+
 /* "By Jane Doe, Staff Writer | May 3" -> "Jane Doe"; what is no name becomes empty. */
 static wt_str clean_author(finder *f, wt_str s) {
     s = one_line(f, s);
     static const char *const prefixes[] = {"by ", "by: ", "by:", "author: ", "author:", "written by ", "posted by ", "words by ",
         "von ", "von: ", "autor: ", "par ", "por ", "di ", "text: ", "published by ", "story by ", "ver\xc3\xb6" "ffentlicht von ", "beitrag von ", "beitragvon ", "geschrieben von ", "via ", "authored by ", "from ", "authors ", "author ", "av ", "door "};
+    while (s.len && strchr(" ,;:-|/", *s.ptr)) s.ptr++, s.len--;
     for (bool again = true; again;) {
         again = false;
         for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
             size_t n = strlen(prefixes[k]);
             if (s.len > n && wt_str_eq_nocase((wt_str){s.ptr, n}, wt_str_of(prefixes[k]))) {
                 s = wt_str_trim((wt_str){s.ptr + n, s.len - n});
+                while (s.len && strchr(" ,;:-|/", *s.ptr)) s.ptr++, s.len--;
                 again = true;
             }
         }
@@ -485,12 +573,14 @@ static wt_str clean_author(finder *f, wt_str s) {
             break;
         }
     while (s.len && strchr(" ,;:-|/", s.ptr[s.len - 1])) s.len--;
-    if (s.len < 3 || s.len > 100 || is(s, "admin") || is(s, "administrator") || is(s, "staff") || is(s, "editor")) return (wt_str){NULL, 0};
+    if (is_no_name(s)) return (wt_str){NULL, 0};
+    if (s.len < 2 || s.len > 100 || is(s, "admin") || is(s, "administrator") || is(s, "staff") || is(s, "editor")) return (wt_str){NULL, 0};
     return s;
 }
 
 static wt_str choose_author(finder *f, wt_str site) {
-    const wt_str sources[] = {f->ld.author, f->meta_author, f->prop_author, f->article_author, f->rel_author, f->link_author, f->class_author};
+    const wt_str sources[] = {f->ld.author, f->meta_author, f->labelled_author, f->prop_author, f->article_author, f->rel_author,
+                              f->link_author, f->class_author, f->ld.person};
     wt_str name = {NULL, 0};                    /* the site's own name only where nobody else is named */
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         if (!sources[k].len) continue;
@@ -508,7 +598,7 @@ static wt_str iso_date(finder *f, wt_str s, bool day_first) {
 }
 
 static wt_str choose_date(finder *f, wt_str url, bool day_first) {
-    const wt_str sources[] = {f->ld.date, f->meta_date, f->prop_date, f->script_date};
+    const wt_str sources[] = {f->ld.date, f->meta_date, f->prop_date, f->ld.page_date, f->script_date};
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         wt_str d = iso_date(f, sources[k], day_first);
         if (d.len) return d;

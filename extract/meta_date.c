@@ -107,6 +107,16 @@ static void skip(wt_str s, size_t *i, const char *set) {
     while (*i < s.len && s.ptr[*i] && strchr(set, s.ptr[*i])) (*i)++;
 }
 
+/* "9:23:57 PM" behind a date: who writes the hour so writes the month first. */
+static bool is_american_clock(wt_str s, size_t i) {
+    size_t end = i + 14 < s.len ? i + 14 : s.len;
+    for (bool colon = false; i + 1 < end; i++) {
+        colon = colon || s.ptr[i] == ':';
+        if (colon && (s.ptr[i] == 'A' || s.ptr[i] == 'P') && s.ptr[i + 1] == 'M') return true;
+    }
+    return false;
+}
+
 /* A run of digits at i: one of the numeric forms, or a day before a month's name. */
 static bool from_digits(finder *f, size_t i) {
     wt_str s = f->s;
@@ -152,7 +162,7 @@ static bool from_digits(finder *f, size_t i) {
             int len = number(s, &j, 4, &c);
             if (len == 2) c += c < 70 ? 2000 : 1900;
             if (len != 4 && len != 2) return false;
-            bool day_first = sep != '/' || f->day_first || a > 12;
+            bool day_first = sep != '/' || (f->day_first && !is_american_clock(s, j)) || a > 12;
             if (b > 12) day_first = false;
             return put(f, c, day_first ? b : a, day_first ? a : b);
         }

@@ -75,9 +75,12 @@ static void read_object(wt_json o, wt_arena *arena, jsonld *out) {
         take(&out->name, string_of(wt_json_get(o, "name"), arena));
         take(&out->description, string_of(wt_json_get(o, "description"), arena));
         take(&out->lang, string_of(wt_json_get(o, "inLanguage"), arena));
+        take(&out->page_date, string_of(wt_json_get(o, "datePublished"), arena));
         return;
     }
+    if (type_has(type, "Person")) take(&out->person, string_of(wt_json_get(o, "name"), arena));
     if (kind == PAGE_UNKNOWN || kind == PAGE_LIST) {
+        take(&out->page_date, string_of(wt_json_get(o, "datePublished"), arena));
         if (out->kind == PAGE_UNKNOWN) out->kind = kind;
         return;
     }

@@ -6,6 +6,8 @@
 
 typedef struct {
     wt_str headline, name, author, date, modified, publisher, site, description, body, lang, license, url;
+    wt_str page_date;               /* of a WebPage or another type that is no article */
+    wt_str person;                  /* the first Person described */
     page_kind kind;
 } jsonld;
 
