@@ -17,6 +17,8 @@ void content_free(content *c) {
     free(c->block);
     free(c->element);
     free(c->row);
+    free(c->word);
+    free(c->memo);
     free(c->kind_slot);
     free(c->chance);
     memset(c, 0, sizeof *c);

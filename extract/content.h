@@ -39,6 +39,7 @@ typedef struct {
     uint8_t heading;                /* 1..6, or 0 */
     bool starts_upper, ends_sentence, keep;
     uint32_t text_hash;
+    uint32_t first_word;            /* in content.word; there are words - cjk / 2 of them */
     float word_sum, word_first;
     float score, chance;            /* log-odds of the last round; probability */
     const char *why;                /* which step decided, for `explain` */
@@ -66,6 +67,9 @@ typedef struct {
     size_t elements_cap;
     float *row;                     /* n_blocks rows of N_FEATURES2 */
     size_t rows_cap;
+    uint32_t *word;                 /* hashes of all blocks' words */
+    size_t n_words, words_cap;
+    struct element_memo *memo;      /* what class names and the like said of earlier elements */
     uint32_t *kind_slot;            /* hash table: kind, count */
     size_t kinds_cap;
     uint32_t kinds_mask;

@@ -77,7 +77,7 @@ static size_t word_char(const unsigned char *p, size_t left) {
     return 0;
 }
 
-void content_word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) {
+static inline __attribute__((always_inline)) void word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) {
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
     while (p < end) {
         size_t n = word_char(p, (size_t)(end - p));
@@ -95,16 +95,35 @@ void content_word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void
         token(ctx, model_hash_end(h), (wt_str){(const char *)start, (size_t)(p - start)});
     }
 }
+void content_word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) { word_tokens(s, token, ctx); }
+
+static void keep_word(void *ctx, uint32_t hash, wt_str text) {
+    content *c = ctx;
+    c->word[c->n_words++] = hash;
+}
+
+/* Hashes first, then weights: so the table's cache lines come in side by side. */
+static void weigh_words(content *c, content_block *b) {
+    wt_str text = {c->text.ptr + b->text, b->text_len};
+    WT_GROW(c->word, c->words_cap, c->n_words + b->text_len + 1);
+    b->first_word = (uint32_t)c->n_words;
+    word_tokens(text, keep_word, c);
+    size_t n = c->n_words - b->first_word;
+    for (size_t i = 0; i < n; i++) {
+        b->word_sum += model_weight(&c->model->word, c->word[b->first_word + i]);
+        if (i == 2) b->word_first = b->word_sum;
+    }
+    if (n < 3) b->word_first = b->word_sum;
+    b->words = (uint32_t)n + b->cjk / 2;
+}
 
 struct weigher {
     const model_weights *w;
-    float sum, first;
-    uint32_t n;
+    float sum;
 };
 static void weigh_token(void *ctx, uint32_t hash, wt_str text) {
     struct weigher *x = ctx;
     x->sum += model_weight(x->w, hash);
-    if (++x->n == 3) x->first = x->sum;
 }
 
 /* ---- elements ---- */
@@ -123,33 +142,16 @@ static bool is_skipped(const content *c, const html_node *e) {
     }
 }
 
-static uint32_t flags_of_tag(uint16_t tag) {
-    switch (tag) {
-    case HTML_TAG_a: return IN_LINK;
-    case HTML_TAG_li: return IN_LI;
-    case HTML_TAG_td: return IN_CELL;
-    case HTML_TAG_th: return IN_CELL | IN_TH;
-    case HTML_TAG_pre: case HTML_TAG_listing: case HTML_TAG_xmp: case HTML_TAG_plaintext: return IN_PRE;
-    case HTML_TAG_code: case HTML_TAG_samp: case HTML_TAG_kbd: case HTML_TAG_tt: return IN_CODE;
-    case HTML_TAG_blockquote: return IN_QUOTE;
-    case HTML_TAG_figcaption: case HTML_TAG_caption: return IN_CAPTION;
-    case HTML_TAG_form: return IN_FORM;
-    case HTML_TAG_label: return IN_LABEL;
-    case HTML_TAG_button: return IN_BUTTON;
-    case HTML_TAG_nav: return IN_NAV;
-    case HTML_TAG_header: return IN_HEADER;
-    case HTML_TAG_footer: return IN_FOOTER;
-    case HTML_TAG_aside: return IN_ASIDE;
-    case HTML_TAG_article: return IN_ARTICLE;
-    case HTML_TAG_main: return IN_MAIN;
-    case HTML_TAG_dl: return IN_DL;
-    case HTML_TAG_time: return IN_TIME;
-    case HTML_TAG_address: return IN_ADDRESS;
-    case HTML_TAG_b: case HTML_TAG_strong: return IN_BOLD;
-    case HTML_TAG_p: return IN_P;
-    default: return 0;
-    }
-}
+static const uint32_t flags_of_tag[HTML_N_TAGS] = {
+    [HTML_TAG_a] = IN_LINK, [HTML_TAG_li] = IN_LI, [HTML_TAG_td] = IN_CELL, [HTML_TAG_th] = IN_CELL | IN_TH,
+    [HTML_TAG_pre] = IN_PRE, [HTML_TAG_listing] = IN_PRE, [HTML_TAG_xmp] = IN_PRE, [HTML_TAG_plaintext] = IN_PRE,
+    [HTML_TAG_code] = IN_CODE, [HTML_TAG_samp] = IN_CODE, [HTML_TAG_kbd] = IN_CODE, [HTML_TAG_tt] = IN_CODE,
+    [HTML_TAG_blockquote] = IN_QUOTE, [HTML_TAG_figcaption] = IN_CAPTION, [HTML_TAG_caption] = IN_CAPTION,
+    [HTML_TAG_form] = IN_FORM, [HTML_TAG_label] = IN_LABEL, [HTML_TAG_button] = IN_BUTTON, [HTML_TAG_nav] = IN_NAV,
+    [HTML_TAG_header] = IN_HEADER, [HTML_TAG_footer] = IN_FOOTER, [HTML_TAG_aside] = IN_ASIDE,
+    [HTML_TAG_article] = IN_ARTICLE, [HTML_TAG_main] = IN_MAIN, [HTML_TAG_dl] = IN_DL, [HTML_TAG_time] = IN_TIME,
+    [HTML_TAG_address] = IN_ADDRESS, [HTML_TAG_b] = IN_BOLD, [HTML_TAG_strong] = IN_BOLD, [HTML_TAG_p] = IN_P,
+};
 
 static bool contains_nocase(wt_str s, const char *lower) {
     size_t n = strlen(lower);
@@ -177,15 +179,12 @@ static bool is_hidden_style(wt_str s) {
     return false;
 }
 
-static uint32_t flags_of_attrs(const html_tree *t, const html_node *e) {
+static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
     uint32_t flags = 0;
     for (uint32_t i = 0; i < e->n_attrs; i++) {
         const html_attr *a = &t->attr[e->off + i];
         wt_str v = {t->bytes.ptr + a->value, a->value_len};
         switch (a->id) {
-        case HTML_ATTR_hidden: flags |= IN_HIDDEN; break;
-        case HTML_ATTR_aria_hidden: flags |= wt_str_eq_nocase(v, WT_STR("true")) ? IN_HIDDEN : 0; break;
-        case HTML_ATTR_style: flags |= v.len && is_hidden_style(v) ? IN_HIDDEN : 0; break;
         case HTML_ATTR_itemprop:
             flags |= contains_nocase(v, "articlebody") ? IN_BODY_PROP : 0;
             flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
@@ -218,6 +217,48 @@ static uint32_t kind_of(const html_tree *t, uint32_t n) {
     return model_hash_end(h);
 }
 
+/* Elements of the same tag, class, id, role and itemprop come again and again on a page. What follows from these
+ * alone is kept under their hash. */
+struct element_memo {
+    uint64_t key;               /* 0: empty */
+    float own;
+    uint32_t flags, kind;
+};
+enum { MEMO_SLOTS = 1024 };
+
+static void memo_fill(const content *c, uint32_t n, struct element_memo *m) {
+    struct weigher w = {&c->model->path, 0};
+    content_path_tokens(c->tree, n, weigh_token, &w);
+    m->own = w.sum;
+    m->flags = flags_of_names(c->tree, &c->tree->node[n]);
+    m->kind = kind_of(c->tree, n);
+}
+
+/* What the attributes say of element n; *flags gets those that are not in the memo. */
+static const struct element_memo *memo_of(content *c, uint32_t n, uint32_t *flags) {
+    const html_tree *t = c->tree;
+    const html_node *e = &t->node[n];
+    uint64_t key = wt_mix64(e->tag + 1u);
+    for (uint32_t i = 0; i < e->n_attrs; i++) {
+        const html_attr *a = &t->attr[e->off + i];
+        wt_str v = {t->bytes.ptr + a->value, a->value_len};
+        switch (a->id) {
+        case HTML_ATTR_class: case HTML_ATTR_id: case HTML_ATTR_role: case HTML_ATTR_itemprop:
+            key = wt_hash64(v.ptr, v.len, key + a->id);
+            break;
+        case HTML_ATTR_hidden: *flags |= IN_HIDDEN; break;
+        case HTML_ATTR_aria_hidden: *flags |= wt_str_eq_nocase(v, WT_STR("true")) ? IN_HIDDEN : 0; break;
+        case HTML_ATTR_style: *flags |= v.len && is_hidden_style(v) ? IN_HIDDEN : 0; break;
+        default: break;
+        }
+    }
+    struct element_memo *m = &c->memo[key % MEMO_SLOTS];
+    if (m->key == key && key) return m;
+    memo_fill(c, n, m);
+    m->key = key;
+    return m;
+}
+
 static uint32_t *kind_count(content *c, uint32_t kind) {
     for (uint32_t i = kind & c->kinds_mask;; i = (i + 1) & c->kinds_mask) {
         uint32_t *slot = c->kind_slot + 2 * (size_t)i;
@@ -234,26 +275,26 @@ static void enter_element(cutter *k, uint32_t n) {
     const html_tree *t = c->tree;
     const html_node *e = &t->node[n];
     content_element *x = &c->element[n], *p = &c->element[e->parent];
-    struct weigher w = {&c->model->path, 0};
-    if (e->n_attrs) content_path_tokens(t, n, weigh_token, &w);
-    else w.sum = model_weight(w.w, tag_hash(e->tag));
-    *x = (content_element){.flags = (p->flags & ~(uint32_t)IN_P) | flags_of_tag(e->tag) | flags_of_attrs(t, e)};
+    uint32_t flags = 0;
+    const struct element_memo *m = memo_of(c, n, &flags);
+    const float own = m->own;
+    *x = (content_element){.flags = (p->flags & ~(uint32_t)IN_P) | flags_of_tag[e->tag] | m->flags | flags};
     if (e->tag != HTML_TAG_p && !(html_tag_flags[e->tag] & HTML_F_BLOCK)) x->flags |= p->flags & IN_P;
-    x->own = w.sum;
-    x->path = p->path + w.sum;
-    x->path_min = w.sum < p->path_min ? w.sum : p->path_min;
-    x->path_max = w.sum > p->path_max ? w.sum : p->path_max;
+    x->own = own;
+    x->path = p->path + own;
+    x->path_min = own < p->path_min ? own : p->path_min;
+    x->path_max = own > p->path_max ? own : p->path_max;
     x->depth = (uint16_t)(p->depth + 1);
     x->list_depth = (uint8_t)(p->list_depth + (e->tag == HTML_TAG_ul || e->tag == HTML_TAG_ol));
     x->table_depth = (uint8_t)(p->table_depth + (e->tag == HTML_TAG_table));
     x->article_depth = (uint8_t)(p->article_depth + (e->tag == HTML_TAG_article));
     x->first_block = (uint32_t)c->n_blocks;
-    x->kind = kind_of(t, n);
+    x->kind = m->kind;
     ++*kind_count(c, x->kind);
     k->link_depth += e->tag == HTML_TAG_a;
     k->bold_depth += e->tag == HTML_TAG_b || e->tag == HTML_TAG_strong;
-    k->pre_depth += (flags_of_tag(e->tag) & IN_PRE) != 0;
-    k->code_depth += (flags_of_tag(e->tag) & IN_CODE) != 0;
+    k->pre_depth += (flags_of_tag[e->tag] & IN_PRE) != 0;
+    k->code_depth += (flags_of_tag[e->tag] & IN_CODE) != 0;
     if (e->tag == HTML_TAG_a && k->open) k->open->n_links++;
 }
 
@@ -262,9 +303,15 @@ static void leave_element(cutter *k, uint32_t n) {
     uint16_t tag = c->tree->node[n].tag;
     k->link_depth -= tag == HTML_TAG_a;
     k->bold_depth -= tag == HTML_TAG_b || tag == HTML_TAG_strong;
-    k->pre_depth -= (flags_of_tag(tag) & IN_PRE) != 0;
-    k->code_depth -= (flags_of_tag(tag) & IN_CODE) != 0;
-    c->element[n].end_block = (uint32_t)c->n_blocks;
+    k->pre_depth -= (flags_of_tag[tag] & IN_PRE) != 0;
+    k->code_depth -= (flags_of_tag[tag] & IN_CODE) != 0;
+    content_element *x = &c->element[n], *above = &c->element[c->tree->node[n].parent];
+    x->end_block = (uint32_t)c->n_blocks;
+    if (above == c->element) return;            /* the document itself counts nothing */
+    above->len += x->len;
+    above->link_len += x->link_len;
+    above->good_len += x->good_len;
+    above->n_blocks += x->n_blocks;
 }
 
 /* ---- text ---- */
@@ -280,11 +327,7 @@ static void block_close(cutter *k) {
     b->text_len = (uint32_t)(c->text.len - b->text);
     if (b->text_len == 0) return;
     wt_buf_add_char(&c->text, '\n');
-    struct weigher w = {&c->model->word, 0, 0, 0};
-    content_word_tokens((wt_str){c->text.ptr + b->text, b->text_len}, weigh_token, &w);
-    b->word_sum = w.sum;
-    b->word_first = w.n < 3 ? w.sum : w.first;
-    b->words = w.n + b->cjk / 2;
+    weigh_words(c, b);
     const char *s = c->text.ptr + b->text;
     size_t n = b->text_len;
     while (n && strchr("\"')]", s[n - 1])) n--;
@@ -295,8 +338,8 @@ static void block_close(cutter *k) {
                                    memcmp(s + n - 3, "\xef\xbc\x9f", 3) == 0));
     b->starts_upper = *s >= 'A' && *s <= 'Z';
     b->text_hash = (uint32_t)wt_hash64(s, b->text_len, 0);
-    for (uint32_t e = b->element; e; e = c->tree->node[e].parent) {
-        content_element *x = &c->element[e];
+    if (b->element) {                           /* leave_element() hands it on to the elements above */
+        content_element *x = &c->element[b->element];
         x->len += b->len;
         x->link_len += b->link_len;
         x->n_blocks++;
@@ -409,6 +452,50 @@ static void add_pre(cutter *k, uint32_t n) {
     }
 }
 
+/* What one character adds to a block's counts, five counts of 12 bits in one word. */
+#define COUNT(place) ((uint64_t)1 << 12 * (place))
+enum { AT_UPPERS, AT_DIGITS, AT_COMMAS, AT_ENDS, AT_ODD, RUN_MAX = 4000 };
+static uint64_t ascii_counts[128];
+__attribute__((constructor)) static void ascii_counts_fill(void) {
+    for (int ch = 'A'; ch <= 'Z'; ch++) ascii_counts[ch] = COUNT(AT_UPPERS);
+    for (int ch = '0'; ch <= '9'; ch++) ascii_counts[ch] = COUNT(AT_DIGITS);
+    ascii_counts[','] = COUNT(AT_COMMAS);
+    ascii_counts['.'] = ascii_counts['!'] = ascii_counts['?'] = COUNT(AT_ENDS);
+    for (const char *ch = "|></#@+*"; *ch; ch++) ascii_counts[(int)*ch] = COUNT(AT_ODD);
+}
+
+/* Most text: letters of ASCII and white space, without a branch a letter. Goes on in the open block, which
+ * waits for no line break and has room; ends at another byte or after RUN_MAX. Returns where. */
+static const unsigned char *add_ascii(cutter *k, const unsigned char *p, const unsigned char *end) {
+    content_block *b = k->open;
+    char *out = k->c->text.ptr + k->c->text.len;
+    unsigned space = k->space && k->c->text.len > b->text;
+    uint64_t counts = 0;
+    uint32_t n = 0;
+    if (end - p > RUN_MAX) end = p + RUN_MAX;
+    for (; p < end && *p < 0x80; p++) {
+        unsigned letter = *p > ' ';
+        *out = ' ';
+        out += letter & space;
+        *out = (char)*p;
+        out += letter;
+        space = !letter;
+        n += letter;
+        counts += ascii_counts[*p];
+    }
+    k->space = space;
+    k->c->text.len = (size_t)(out - k->c->text.ptr);
+    b->uppers += counts >> 12 * AT_UPPERS & 4095;
+    b->digits += counts >> 12 * AT_DIGITS & 4095;
+    b->commas += counts >> 12 * AT_COMMAS & 4095;
+    b->ends += counts >> 12 * AT_ENDS & 4095;
+    b->odd += counts >> 12 * AT_ODD & 4095;
+    b->len += n;
+    if (k->link_depth) b->link_len += n;
+    if (k->bold_depth) b->bold_len += n;
+    return p;
+}
+
 static void add_text(cutter *k, uint32_t n) {
     if (k->pre_depth) {
         add_pre(k, n);
@@ -440,6 +527,10 @@ static void add_text(cutter *k, uint32_t n) {
         if (k->space || k->breaks) put_waiting(k);
         k->open->last = n;
         if (text->cap < text->len + left + 8) wt_buf_reserve(text, left + 8);
+        if (len == 1) {
+            p = add_ascii(k, p, end);
+            continue;
+        }
         for (size_t i = 0; i < len; i++) text->ptr[text->len++] = (char)p[i];
         count_char(k, p, len);
         p += len;
@@ -494,6 +585,8 @@ void content_cut(content *c, const html_tree *t, const page_meta *meta) {
     c->meta = meta;
     WT_GROW(c->element, c->elements_cap, t->n_nodes);
     memset(c->element, 0, t->n_nodes * sizeof *c->element);
+    if (!c->memo) c->memo = wt_xmalloc(MEMO_SLOTS * sizeof *c->memo);
+    memset(c->memo, 0, MEMO_SLOTS * sizeof *c->memo);
     size_t want = 256;
     while (want < 2 * (size_t)t->n_nodes) want *= 2;
     WT_GROW(c->kind_slot, c->kinds_cap, 2 * want);
@@ -501,7 +594,7 @@ void content_cut(content *c, const html_tree *t, const page_meta *meta) {
         c->with_noscript = attempt == 1;
         memset(c->kind_slot, 0, 2 * want * sizeof *c->kind_slot);
         c->kinds_mask = (uint32_t)want - 1;
-        c->n_blocks = 0;
+        c->n_blocks = c->n_words = 0;
         wt_buf_clear(&c->text);
         cut_walk(c);
         if (c->n_blocks > 3 || c->text.len > 200) break;

@@ -17,6 +17,12 @@ const char *const content_feature_names[N_FEATURES2] = {
     "r2_before", "r2_after", "r2_run",
 };
 
+struct word_set {
+    uint32_t word[64];
+    int n, cap;
+    uint64_t filter[4];             /* a bit for each word: most others miss it */
+};
+
 typedef struct {
     uint32_t top, semantic, body, list;     /* candidate containers; 0 none */
     float top_score;
@@ -24,43 +30,53 @@ typedef struct {
     uint64_t page_len, page_links, page_good;
     uint32_t n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
     bool has_main, has_title_block;
-    uint32_t title_words[32], description_words[64];
-    int n_title_words, n_description_words;
+    struct word_set title, description;
 } page_facts;
 
 static float log1(double x) { return (float)log2(1.0 + x); }
+/* The same of counts, most of which are small. */
+enum { LOGS = 2048 };
+static float log_of[LOGS];
+__attribute__((constructor)) static void logs_fill(void) {
+    for (int i = 0; i < LOGS; i++) log_of[i] = log1(i);
+}
+static float log1_of(uint64_t n) { return n < LOGS ? log_of[n] : log1((double)n); }
 static float share(double part, double whole) { return whole > 0 ? (float)(part / whole) : 0; }
 
 static bool is_good(const content_block *b) { return b->len >= 80 && b->link_len * 4 < b->len; }
 
 /* ---- words in common with the title and the description ---- */
-struct word_set {
-    uint32_t *word;
-    int n, cap;
-};
 static void collect_word(void *ctx, uint32_t hash, wt_str text) {
     struct word_set *s = ctx;
-    if (s->n < s->cap) s->word[s->n++] = hash;
+    if (s->n == s->cap) return;
+    s->word[s->n++] = hash;
+    s->filter[hash >> 6 & 3] |= (uint64_t)1 << (hash & 63);
 }
 struct overlap {
-    const uint32_t *word;
-    int n, n_seen, n_hit;
+    const struct word_set *set;
+    int n_seen, n_hit;
     uint64_t hit_mask;
 };
 static void overlap_word(void *ctx, uint32_t hash, wt_str text) {
     struct overlap *o = ctx;
     o->n_seen++;
-    for (int i = 0; i < o->n; i++)
-        if (o->word[i] == hash) {
+    if (!(o->set->filter[hash >> 6 & 3] >> (hash & 63) & 1)) return;
+    for (int i = 0; i < o->set->n; i++)
+        if (o->set->word[i] == hash) {
             o->n_hit++;
             o->hit_mask |= (uint64_t)1 << i;
             return;
         }
 }
-static struct overlap overlap_of(const content *c, const content_block *b, const uint32_t *word, int n) {
-    struct overlap o = {word, n, 0, 0, 0};
-    uint32_t len = b->text_len < 400 ? b->text_len : 400;
-    if (n) content_word_tokens((wt_str){c->text.ptr + b->text, len}, overlap_word, &o);
+static struct overlap overlap_of(const content *c, const content_block *b, const struct word_set *set) {
+    enum { LOOKED_AT_BYTES = 400 };
+    struct overlap o = {set, 0, 0, 0};
+    if (set->n == 0) return o;
+    if (b->text_len > LOOKED_AT_BYTES) {
+        content_word_tokens((wt_str){c->text.ptr + b->text, LOOKED_AT_BYTES}, overlap_word, &o);
+        return o;
+    }
+    for (uint32_t k = 0; k < b->words - b->cjk / 2; k++) overlap_word(&o, c->word[b->first_word + k], (wt_str){0});
     return o;
 }
 
@@ -133,12 +149,10 @@ static int cmp_hash(const void *a, const void *b) {
 
 static void page_look(content *c, page_facts *f) {
     const html_tree *t = c->tree;
-    struct word_set title = {f->title_words, 0, 32}, description = {f->description_words, 0, 64};
+    f->title.cap = 32, f->description.cap = 64;
     wt_str title_text = c->meta->title.len ? c->meta->title : c->meta->head_title;
-    if (title_text.len) content_word_tokens(title_text, collect_word, &title);
-    if (c->meta->description.len) content_word_tokens(c->meta->description, collect_word, &description);
-    f->n_title_words = title.n;
-    f->n_description_words = description.n;
+    if (title_text.len) content_word_tokens(title_text, collect_word, &f->title);
+    if (c->meta->description.len) content_word_tokens(c->meta->description, collect_word, &f->description);
     f->first_good = UINT32_MAX;
     double best_title = 0.5;
     for (size_t i = 0; i < c->n_blocks; i++) {
@@ -155,9 +169,9 @@ static void page_look(content *c, page_facts *f) {
             if (f->first_good == UINT32_MAX) f->first_good = (uint32_t)i;
             f->last_good = (uint32_t)i;
         }
-        if (b->words <= 40 && (b->heading || b->words < 25) && title.n) {
-            struct overlap o = overlap_of(c, b, f->title_words, title.n);
-            double cover = (double)__builtin_popcountll(o.hit_mask) / title.n;
+        if (b->words <= 40 && (b->heading || b->words < 25) && f->title.n) {
+            struct overlap o = overlap_of(c, b, &f->title);
+            double cover = (double)__builtin_popcountll(o.hit_mask) / f->title.n;
             double s = 2 * cover * share(o.n_hit, o.n_seen) / (cover + share(o.n_hit, o.n_seen) + 1e-9);
             s += b->heading == 1 ? 0.5 : b->heading ? 0.3 : 0;
             s -= 0.0005 * (double)i;
@@ -212,8 +226,8 @@ static int tag_class(const content *c, const content_block *b) {
 static void fill_text(const content *c, const page_facts *f, size_t i, float *x) {
     const content_block *b = &c->block[i];
     double len = b->len ? b->len : 1;
-    x[F_log_len] = log1(b->len);
-    x[F_log_words] = log1(b->words);
+    x[F_log_len] = log1_of(b->len);
+    x[F_log_words] = log1_of(b->words);
     x[F_link_density] = share(b->link_len, len);
     x[F_n_links] = b->n_links < 50 ? (float)b->n_links : 50;
     x[F_word_len] = b->words ? (float)(len / b->words) : 20;
@@ -227,10 +241,10 @@ static void fill_text(const content *c, const page_facts *f, size_t i, float *x)
     x[F_odd_share] = share(b->odd, len);
     x[F_bold_share] = share(b->bold_len, len);
     x[F_n_breaks] = b->breaks < 30 ? (float)b->breaks : 30;
-    struct overlap o = overlap_of(c, b, f->title_words, f->n_title_words);
+    struct overlap o = overlap_of(c, b, &f->title);
     x[F_title_overlap] = share(o.n_hit, o.n_seen);
-    x[F_title_cover] = share(__builtin_popcountll(o.hit_mask), f->n_title_words);
-    o = overlap_of(c, b, f->description_words, f->n_description_words);
+    x[F_title_cover] = share(__builtin_popcountll(o.hit_mask), f->title.n);
+    o = overlap_of(c, b, &f->description);
     x[F_description_overlap] = share(o.n_hit, o.n_seen);
     x[F_in_json_body] = 0;
     if (c->meta->json_body.len > 100 && b->text_len >= 20) {
@@ -286,8 +300,8 @@ static uint32_t kind_lookup(const content *c, uint32_t kind) {
 static void fill_containers(const content *c, const page_facts *f, size_t i, float *x) {
     const content_block *b = &c->block[i];
     uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
-    x[F_same_kind] = log1(kind_lookup(c, c->element[b->element].kind));
-    x[F_same_kind_up1] = log1(kind_lookup(c, c->element[c->tree->node[b->element].parent].kind));
+    x[F_same_kind] = log1_of(kind_lookup(c, c->element[b->element].kind));
+    x[F_same_kind_up1] = log1_of(kind_lookup(c, c->element[c->tree->node[b->element].parent].kind));
     static const int first[] = {F_up1_share, F_up2_share, F_up3_share};
     int good_level = 0;
     uint32_t at = e;
@@ -299,7 +313,7 @@ static void fill_containers(const content *c, const page_facts *f, size_t i, flo
             x[first[level] + 2] = log1(share(u->len, u->n_blocks));
             x[first[level] + 3] = share(u->good_len, u->len);
         }
-        if (level == 1) x[F_same_kind_up2] = log1(kind_lookup(c, u->kind));
+        if (level == 1) x[F_same_kind_up2] = log1_of(kind_lookup(c, u->kind));
         if (level == 4) {
             x[F_up5_share] = share(u->len, (double)f->page_len);
             x[F_up5_links] = share(u->link_len, u->len);
@@ -334,19 +348,20 @@ static void fill_candidates(const content *c, const page_facts *f, size_t i, flo
     }
 }
 
-static float signed_log(double d) { return d < 0 ? -log1(-d) : log1(d); }
+/* Of the distance from b to a, in blocks. */
+static float signed_log(size_t a, size_t b) { return a < b ? -log1_of(b - a) : log1_of(a - b); }
 
 static void fill_place(const content *c, const page_facts *f, size_t i, uint64_t len_before,
                        uint32_t last_heading, uint32_t good_near, float *x) {
     x[F_position] = share((double)i, (double)c->n_blocks);
     x[F_text_position] = share((double)len_before, (double)f->page_len);
-    x[F_index] = log1((double)i);
-    x[F_index_from_end] = log1((double)(c->n_blocks - i));
+    x[F_index] = log1_of(i);
+    x[F_index_from_end] = log1_of(c->n_blocks - i);
     x[F_after_title] = f->has_title_block ? (i > f->title_block ? 1 : i == f->title_block ? 0 : -1) : -2;
-    x[F_title_distance] = f->has_title_block ? signed_log((double)i - (double)f->title_block) : -20;
-    x[F_before_first_good] = f->n_good ? signed_log((double)f->first_good - (double)i) : 20;
-    x[F_after_last_good] = f->n_good ? signed_log((double)i - (double)f->last_good) : 20;
-    x[F_heading_distance] = last_heading ? log1((double)(i + 1 - last_heading)) : 12;
+    x[F_title_distance] = f->has_title_block ? signed_log(i, f->title_block) : -20;
+    x[F_before_first_good] = f->n_good ? signed_log(f->first_good, i) : 20;
+    x[F_after_last_good] = f->n_good ? signed_log(i, f->last_good) : 20;
+    x[F_heading_distance] = last_heading ? log1_of(i + 1 - last_heading) : 12;
     x[F_good_near] = (float)good_near;
 }
 
@@ -366,7 +381,7 @@ static void fill_neighbours(const content *c, size_t i, float *x) {
     for (int side = 0; side < 2; side++) {
         const content_block *o = neighbour(c, i, side ? 1 : -1);
         float *y = x + first[side];
-        y[0] = o ? log1(o->len) : -1;
+        y[0] = o ? log1_of(o->len) : -1;
         y[1] = o ? share(o->link_len, o->len) : -1;
         y[2] = o ? same_parent(c, b, o) : -1;
         y[3] = o ? is_good(o) : -1;
@@ -375,7 +390,7 @@ static void fill_neighbours(const content *c, size_t i, float *x) {
         y[6] = o ? o->heading : -1;
         o = neighbour(c, i, side ? 2 : -2);
         y = x + (side ? F_next2_len : F_prev2_len);
-        y[0] = o ? log1(o->len) : -1;
+        y[0] = o ? log1_of(o->len) : -1;
         y[1] = o ? share(o->link_len, o->len) : -1;
         y[2] = o ? same_parent(c, b, o) : -1;
     }
@@ -395,7 +410,7 @@ static void fill_page(const content *c, const page_facts *f, float *x) {
     x[F_page_blocks] = log1(n);
     x[F_page_len] = log1((double)f->page_len);
     x[F_page_links] = share((double)f->page_links, (double)f->page_len);
-    x[F_page_good] = log1(f->n_good);
+    x[F_page_good] = log1_of(f->n_good);
     x[F_page_good_share] = share((double)f->page_good, (double)f->page_len);
     x[F_page_articles] = f->n_articles < 20 ? (float)f->n_articles : 20;
     x[F_page_main] = f->has_main;
@@ -406,7 +421,7 @@ static void fill_page(const content *c, const page_facts *f, float *x) {
     x[F_page_code] = (float)(f->n_code / n);
     x[F_page_cjk] = share(2.0 * f->n_cjk, (double)f->page_len);
     x[F_page_repeat] = (float)(f->n_repeat / n);
-    x[F_page_thread] = log1(f->n_thread);
+    x[F_page_thread] = log1_of(f->n_thread);
 }
 
 void content_fill_features(content *c) {

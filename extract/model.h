@@ -60,16 +60,29 @@ static inline uint32_t model_hash_end(uint32_t h) {
 }
 #define MODEL_HASH_SEED 0x811c9dc5u
 
+/* Four slots are looked at side by side: where the chain of full slots ends is anyone's guess, and a wrong guess
+ * costs more than three needless looks. */
 static inline float model_weight(const model_weights *w, uint32_t hash) {
+    typedef uint32_t four __attribute__((vector_size(16), aligned(4)));
     if (!w->slot) return 0;
-    for (uint32_t i = hash & w->mask;; i = (i + 1) & w->mask) {
-        uint32_t h = w->slot[2 * i];
-        if (h == hash) {
-            float x;
-            memcpy(&x, &w->slot[2 * i + 1], sizeof x);
-            return x;
+    for (uint32_t i = hash & w->mask;; i = (i + 4) & w->mask) {
+        uint32_t wrapped[8];
+        const uint32_t *p = w->slot + 2 * (size_t)i;
+        if (__builtin_expect(i + 3 > w->mask, 0)) {
+            for (uint32_t k = 0; k < 4; k++) memcpy(wrapped + 2 * k, w->slot + 2 * (size_t)((i + k) & w->mask), 8);
+            p = wrapped;
         }
-        if (h == 0) return 0;
+        four a = *(const four *)p, b = *(const four *)(p + 4);
+        four hashes = __builtin_shufflevector(a, b, 0, 2, 4, 6), weights = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+        four hit = (four)(hashes == hash), end = hit | (four)(hashes == 0);
+        four found = weights & hit;
+        found |= __builtin_shufflevector(found, found, 2, 3, 0, 1);
+        end |= __builtin_shufflevector(end, end, 2, 3, 0, 1);
+        uint32_t bits = found[0] | found[1];
+        if (__builtin_expect(!(end[0] | end[1]), 0)) continue;
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        return x;
     }
 }
 
