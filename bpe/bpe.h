@@ -94,11 +94,18 @@ typedef struct {
     bpe_ties ties;
     uint64_t min_frequency;         /* a pair seen less often is not merged; 0 counts as 1 */
     uint32_t max_token_bytes;       /* 0: no limit */
-    uint64_t memory;                /* bytes; 0: 512 MiB; what is beyond goes to temporary files */
+    uint64_t memory;                /* bytes; 0: 512 MiB. See bpe_memory_least */
     const char *temp_dir;           /* for them; NULL: $TMPDIR, /tmp */
     int threads;                    /* below 1: all cores */
     const bpe_model *extend;        /* NULL, or a model whose tokens and merges come first */
 } bpe_train_options;
+
+/* Memory: all that counting and learning hold in this process stays below options.memory, for any number of documents
+ * and words; what is beyond goes to temporary files. Threads share it. The least that works is returned here: 24 MiB,
+ * 4 MiB a thread and half a KiB an id (57 MiB for 50,257 ids and 2 threads). Not in it: the document that the caller
+ * gives, a model to extend, and a single word (a text that cannot be cut) where words are exchanged between ranks,
+ * visited, or begin with a model's ids. */
+uint64_t bpe_memory_least(const bpe_train_options *options);
 
 /* Counts words (pretokens). */
 typedef struct bpe_counter bpe_counter;
@@ -117,10 +124,8 @@ int bpe_counter_finish(bpe_counter *counter, wt_err *err);
 uint64_t bpe_counter_words(const bpe_counter *counter);      /* distinct; after finish */
 uint64_t bpe_counter_total(const bpe_counter *counter);      /* occurrences; after finish */
 uint64_t bpe_counter_spilled(const bpe_counter *counter);    /* bytes that went to disk */
-/* What learning will take, in bytes, after finish; where it is more than the options' memory, its tables are
- * in temporary files of about that size. */
-uint64_t bpe_counter_learning_memory(const bpe_counter *counter);
-/* Calls visit for each word, most frequent first, then in byte order. */
+/* Calls visit for each word, most frequent first, then in byte order (of words that are the same for 64 KiB the
+ * shorter first). */
 int bpe_counter_visit(const bpe_counter *counter,
                       int (*visit)(void *ctx, wt_str word, uint64_t count, wt_err *err), void *ctx,
                       wt_err *err);

@@ -5,7 +5,10 @@
  * from start to end is in order of hash. A table that has reached its share of the memory is
  * written to a temporary file in that order and emptied; at the end all tables and spilled runs
  * are brought together one range of hashes after the other, so that no step needs more memory than
- * the words of one range.
+ * the words of one range. A range that has too many is taken in several passes by further bits of the hash.
+ *
+ * Words above LONG_MAX_BYTES (a text without any place to cut is one word) stay out of the tables: they go to a file at
+ * once, and of each its hash is kept. Equal hashes at the end are compared byte by byte.
  *
  * The sums do not depend on who counted what, so neither do the merges. */
 #include <errno.h>
@@ -17,6 +20,8 @@
 #include "bpe/count.h"
 #include "bpe/key.h"
 #include "bpe/model.h"
+#include "bpe/sort.h"
+#include "bpe/words.h"
 #include "common/cluster.h"
 #include "common/hash.h"
 #include "common/memory.h"
@@ -24,7 +29,7 @@
 const uint8_t BPE_KEY_MASK[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                   255, 255, 255, 255, 255, 255, 255, 255};
 
-enum { BATCH = 192, RANGE_BITS = 8, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12 };
+enum { BATCH = 192, RANGE_BITS = 8, RANGES = 1 << RANGE_BITS, TABLE_BITS_MIN = 12, LONG_MAX_BYTES = 4096 };
 
 typedef struct {
     bpe_key key;
@@ -53,13 +58,22 @@ typedef struct {
     uint64_t offset[RANGES + 1];    /* in the file, of each range of one spilled run */
 } run;
 
+/* A word that is in a file of its kind, not in a table. */
+typedef struct {
+    uint64_t hash, len, count, at;
+    const bpe_words *file;
+} giant;
+
 typedef struct {
     table words;
     bpe_split_state *split;
-    int file;                       /* -1: nothing spilled */
-    uint64_t file_bytes;
+    bpe_words spill;
     run *runs;
     size_t n_runs, cap_runs;
+    bpe_words giants;               /* their bytes, one behind the other */
+    giant *giant;
+    size_t n_giants, cap_giants;
+    bool mapped;                    /* the text lies in a mapped file */
     bpe_key key[BATCH];
     uint64_t hash[BATCH];
     uint32_t ends[BATCH];
@@ -106,7 +120,7 @@ static void table_free(table *t) {
 }
 
 static uint64_t table_bytes(const table *t) {
-    return (sizeof(short_slot) << t->bits) + (sizeof(long_slot) << t->long_bits) + t->bytes.cap;
+    return (sizeof(short_slot) << t->bits) + (sizeof(long_slot) << t->long_bits) + t->bytes.len;
 }
 
 static bool key_eq(bpe_key a, bpe_key b) { return !((a.lo ^ b.lo) | (a.hi ^ b.hi)); }
@@ -242,84 +256,53 @@ static int visit_range(const table *t, unsigned range, visitor *visit, void *ctx
     return 0;
 }
 
-/* ---- spilling ---- a word is: length, count (both in base 128), bytes */
-typedef struct {
-    int file;
-    uint64_t at;
-    wt_buf buf;
-} spill;
-
-static int spill_flush(spill *s, wt_err *err) {
-    for (size_t done = 0; done < s->buf.len;) {
-        ssize_t n = pwrite(s->file, s->buf.ptr + done, s->buf.len - done, (off_t)s->at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return wt_fail_errno(err, "cannot write the temporary file of words");
-        done += (size_t)n, s->at += (uint64_t)n;
-    }
-    wt_buf_clear(&s->buf);
-    return 0;
+/* ---- spilling ---- */
+static int add_to_words(void *ctx, wt_str word, uint64_t count, wt_err *err) {
+    return bpe_words_add(ctx, word, count, err);
 }
 
-static void add_varint(wt_buf *b, uint64_t x) {
-    for (; x >= 128; x >>= 7)
-        wt_buf_add_char(b, (char)(x | 128));
-    wt_buf_add_char(b, (char)x);
-}
-
-static uint64_t take_varint(const char **p) {
-    uint64_t x = 0;
-    for (int shift = 0;; shift += 7) {
-        uint8_t byte = (uint8_t)*(*p)++;
-        x |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return x;
-    }
-}
-
-static int spill_word(void *ctx, wt_str word, uint64_t count, wt_err *err) {
-    spill *s = ctx;
-    add_varint(&s->buf, word.len);
-    add_varint(&s->buf, count);
-    wt_buf_add_str(&s->buf, word);
-    return s->buf.len >= (1 << 20) ? spill_flush(s, err) : 0;
-}
-
-static int worker_spill(worker *w, const char *temp_dir, wt_err *err) {
-    if (w->file < 0 && (w->file = bpe_temp_file(temp_dir, err)) < 0)
-        return -1;
-    spill s = {.file = w->file, .at = w->file_bytes};
+static int worker_spill(worker *w, wt_err *err) {
     WT_GROW(w->runs, w->cap_runs, w->n_runs + 1);
     run *r = &w->runs[w->n_runs++];
     int result = 0;
     for (unsigned range = 0; !result && range < RANGES; range++) {
-        r->offset[range] = s.at + s.buf.len;
-        result = visit_range(&w->words, range, spill_word, &s, err);
+        r->offset[range] = bpe_words_end(&w->spill);
+        result = visit_range(&w->words, range, add_to_words, &w->spill, err);
     }
-    r->offset[RANGES] = s.at + s.buf.len;
-    result = result ? -1 : spill_flush(&s, err);
-    w->file_bytes = s.at;
-    wt_buf_free(&s.buf);
+    r->offset[RANGES] = bpe_words_end(&w->spill);
+    if (!result)
+        result = bpe_words_flush(&w->spill, err);
     table_free(&w->words);          /* small again, or what it keeps would leave no room for more words */
     table_init(&w->words, 0);
     return result;
 }
 
+static int add_giant(worker *w, wt_str word, uint64_t count, wt_err *err) {
+    WT_GROW(w->giant, w->cap_giants, w->n_giants + 1);
+    w->giant[w->n_giants++] = (giant){wt_hash64(word.ptr, word.len, 0), word.len, count, bpe_words_end(&w->giants), &w->giants};
+    for (size_t at = 0; at < word.len; at += BPE_PART_MAX)
+        if (bpe_words_part(&w->giants, (wt_str){word.ptr + at, word.len - at < BPE_PART_MAX ? word.len - at : BPE_PART_MAX}, err))
+            return -1;
+    return 0;
+}
+
 /* ---- counting ---- */
-/* Room for what one batch may add; a table that may not grow goes to disk. */
-static int make_room(bpe_counter *c, worker *w, wt_err *err) {
+/* Room for what a batch of words of so many bytes may add; a table that may not grow goes to disk. A table that grows
+ * is there twice for a moment. */
+static int make_room(bpe_counter *c, worker *w, size_t bytes, wt_err *err) {
     table *t = &w->words;
     bool short_tight = t->n + BATCH >= (size_t)5 << (t->bits - 3);
-    uint64_t after = table_bytes(t) + (short_tight ? 2 * sizeof(short_slot) << t->bits : 0);
+    bool long_tight = t->n_long + BATCH >= (size_t)5 << (t->long_bits - 3);
+    uint64_t after = table_bytes(t) + bytes + (short_tight ? 2 * sizeof(short_slot) << t->bits : 0) +
+                     (long_tight ? 2 * sizeof(long_slot) << t->long_bits : 0);
     if (after > c->share && t->n + t->n_long > BATCH)
-        return worker_spill(w, c->options.temp_dir, err);
+        return worker_spill(w, err);
     return short_tight ? short_grow(t, err) : 0;
 }
 
 /* Counts the words text[0, ends[0]), text[ends[0], ends[1]) ... The slots of a batch are fetched
  * while its last keys are made. */
-static void count_batch(worker *w, const uint8_t *text, const uint8_t *text_end, size_t n_ends) {
+static int count_batch(worker *w, const uint8_t *text, const uint8_t *text_end, size_t n_ends, wt_err *err) {
     table *t = &w->words;
     int shift = 64 - t->bits;
     size_t n_keys = 0;
@@ -329,7 +312,10 @@ static void count_batch(worker *w, const uint8_t *text, const uint8_t *text_end,
         size_t n = w->ends[i] - start;
         start = w->ends[i];
         if (n > BPE_KEY_MAX) {
-            long_add(t, (wt_str){(const char *)p, n}, 1);
+            if (n <= LONG_MAX_BYTES)
+                long_add(t, (wt_str){(const char *)p, n}, 1);
+            else if (add_giant(w, (wt_str){(const char *)p, n}, 1, err))
+                return -1;
             continue;
         }
         bpe_key key = text_end - p >= 16 ? bpe_key_load(p, n) : bpe_key_copy(p, n);
@@ -343,18 +329,30 @@ static void count_batch(worker *w, const uint8_t *text, const uint8_t *text_end,
         s->key = w->key[i];
         s->count++;
     }
+    return 0;
+}
+
+/* Pages of a mapped text that were counted: [*from, to), as far as they are whole. */
+static void give_back(const uint8_t **from, const uint8_t *to) {
+    uintptr_t a = ((uintptr_t)*from + 4095) & ~(uintptr_t)4095, b = (uintptr_t)to & ~(uintptr_t)4095;
+    if (b > a)
+        madvise((void *)a, b - a, MADV_DONTNEED);
+    *from = to;
 }
 
 static int count_text(bpe_counter *c, worker *w, wt_str text, wt_err *err) {
-    const uint8_t *p = (const uint8_t *)text.ptr;
+    enum { GIVE_BACK = 1 << 20 };
+    const uint8_t *p = (const uint8_t *)text.ptr, *given = p;
     for (size_t at = 0;;) {
         ptrdiff_t n = bpe_split(w->split, p, text.len, at, w->ends, BATCH, err);
         if (n <= 0)
             return (int)n;
-        if (make_room(c, w, err))
+        size_t bytes = w->ends[n - 1] < BATCH * LONG_MAX_BYTES ? w->ends[n - 1] : BATCH * LONG_MAX_BYTES;
+        if (make_room(c, w, bytes, err) || count_batch(w, p + at, p + text.len, (size_t)n, err))
             return -1;
-        count_batch(w, p + at, p + text.len, (size_t)n);
         at += w->ends[n - 1];
+        if (w->mapped && p + at - given > GIVE_BACK)
+            give_back(&given, p + at);
     }
 }
 
@@ -369,11 +367,20 @@ int bpe_counter_add(bpe_counter *c, int i_thread, wt_str document, wt_err *err) 
     return 0;
 }
 
+int bpe_counter_add_mapped(bpe_counter *c, int i_thread, wt_str document, wt_err *err) {
+    c->workers[i_thread]->mapped = true;
+    int result = bpe_counter_add(c, i_thread, document, err);
+    c->workers[i_thread]->mapped = false;
+    return result;
+}
+
 int bpe_counter_add_word(bpe_counter *c, int i_thread, wt_str word, uint64_t count, wt_err *err) {
     worker *w = c->workers[i_thread];
     if (count == 0 || word.len == 0)
         return 0;
-    return make_room(c, w, err) ? -1 : table_add(&w->words, word, count, err);
+    if (word.len > LONG_MAX_BYTES)
+        return add_giant(w, word, count, err);
+    return make_room(c, w, word.len, err) ? -1 : table_add(&w->words, word, count, err);
 }
 
 size_t bpe_counter_cut(const bpe_counter *c, wt_str text) {
@@ -396,6 +403,33 @@ static void copy_specials(bpe_counter *c, const bpe_train_options *o) {
     bpe_added_index(&c->specials);
 }
 
+/* Code, libraries, stacks, small buffers. */
+#define PROCESS_BYTES ((uint64_t)12 << 20)
+
+static int threads_of(const bpe_train_options *o) { return o->threads > 0 ? o->threads : wt_cpu_count(); }
+static uint64_t memory_of(const bpe_train_options *o) { return o->memory ? o->memory : 512 << 20; }
+
+/* An id takes about so much while merges are learned: its bytes and merge, sums by neighbour, pairs with their places
+ * in table and heap. */
+static uint64_t vocabulary_bytes(const bpe_train_options *o) { return 512 * (uint64_t)o->vocab_size; }
+
+uint64_t bpe_memory_least(const bpe_train_options *o) {
+    return PROCESS_BYTES + ((uint64_t)12 << 20) + vocabulary_bytes(o) + ((uint64_t)4 << 20) * (uint64_t)threads_of(o);
+}
+
+size_t bpe_learning_memory(const bpe_train_options *o) {
+    return (size_t)(memory_of(o) - PROCESS_BYTES - vocabulary_bytes(o));
+}
+
+static worker *worker_new(const bpe_counter *c) {
+    worker *w = wt_xcalloc(1, sizeof *w);
+    w->split = bpe_split_state_new(c->splitter);
+    bpe_words_init(&w->spill, 1 << 20, c->options.temp_dir);
+    bpe_words_init(&w->giants, 1 << 20, c->options.temp_dir);
+    table_init(&w->words, 0);
+    return w;
+}
+
 static int check_options(const bpe_train_options *o, wt_err *err) {
     for (size_t i = 0; i < o->n_specials; i++) {
         if (o->specials[i].len == 0)
@@ -410,12 +444,12 @@ static int check_options(const bpe_train_options *o, wt_err *err) {
         return wt_fail(err, WT_EARG, "a vocabulary of %u cannot be: %llu bytes or tokens that are there "
                        "already and %zu specials come first, and %d is the most", o->vocab_size,
                        (unsigned long long)base, o->n_specials, BPE_ID_MAX);
-    if (o->memory && o->memory < 16 << 20)
-        return wt_fail(err, WT_EARG, "counting needs at least 16 MiB of memory");
+    if (memory_of(o) < bpe_memory_least(o))
+        return wt_fail(err, WT_EARG, "a vocabulary of %u on %d threads needs at least %llu MiB of memory, and %llu are given",
+                       o->vocab_size, threads_of(o), (unsigned long long)(bpe_memory_least(o) >> 20),
+                       (unsigned long long)(memory_of(o) >> 20));
     return 0;
 }
-
-uint64_t bpe_counter_memory(const bpe_counter *c) { return c->options.memory ? c->options.memory : 512 << 20; }
 
 bpe_counter *bpe_counter_new(const bpe_train_options *options, wt_err *err) {
     if (check_options(options, err))
@@ -427,18 +461,17 @@ bpe_counter *bpe_counter_new(const bpe_train_options *options, wt_err *err) {
         return NULL;
     bpe_counter *c = wt_xcalloc(1, sizeof *c);
     c->options = *options;
+    c->options.memory = memory_of(options);
     c->splitter = splitter;
     copy_specials(c, options);
-    c->threads = options->threads > 0 ? options->threads : wt_cpu_count();
-    /* A quarter stays free for buffers and for one range of hashes at the end. */
-    c->share = bpe_counter_memory(c) / 4 * 3 / (uint64_t)c->threads;
+    c->threads = threads_of(options);
+    /* Half is for tables. The other is for the text that is read, and at the end for the words that are brought
+     * together while tables are still full. */
+    c->share = (c->options.memory - PROCESS_BYTES) / 2 / (uint64_t)c->threads;
+    bpe_words_init(&c->words, (size_t)(c->options.memory - PROCESS_BYTES) / 8, options->temp_dir);
     c->workers = wt_xcalloc((size_t)c->threads, sizeof *c->workers);
-    for (int i = 0; i < c->threads; i++) {
-        c->workers[i] = wt_xcalloc(1, sizeof **c->workers);
-        c->workers[i]->file = -1;
-        c->workers[i]->split = bpe_split_state_new(splitter);
-        table_init(&c->workers[i]->words, 0);
-    }
+    for (int i = 0; i < c->threads; i++)
+        c->workers[i] = worker_new(c);
     return c;
 }
 
@@ -447,24 +480,24 @@ static void worker_free(worker *w) {
         return;
     bpe_split_state_free(w->split);
     table_free(&w->words);
+    bpe_words_free(&w->spill);
+    bpe_words_free(&w->giants);
     free(w->runs);
-    if (w->file >= 0)
-        close(w->file);
+    free(w->giant);
     free(w);
 }
 
-void bpe_words_free(bpe_words *words) {
-    words->at = bpe_paged_resize(&words->paged, words->at, 0);
-    words->count = bpe_paged_resize(&words->paged, words->count, 0);
-    words->bytes = bpe_paged_resize(&words->paged, words->bytes, 0);
-    words->n = words->cap_at = words->cap_count = words->n_bytes = words->cap_bytes = 0;
+static void workers_free(bpe_counter *c) {
+    for (int i = 0; i < c->threads && c->workers; i++) {
+        worker_free(c->workers[i]);
+        c->workers[i] = NULL;
+    }
 }
 
 void bpe_counter_free(bpe_counter *c) {
     if (!c)
         return;
-    for (int i = 0; i < c->threads && c->workers; i++)
-        worker_free(c->workers[i]);
+    workers_free(c);
     free(c->workers);
     bpe_words_free(&c->words);
     bpe_splitter_free(c->splitter);
@@ -474,127 +507,138 @@ void bpe_counter_free(bpe_counter *c) {
 }
 
 /* ---- bringing it together ---- */
-void bpe_words_add(bpe_words *words, wt_str word, uint64_t count) {
-    BPE_PAGED_GROW(&words->paged, words->at, words->cap_at, words->n + 2);
-    BPE_PAGED_GROW(&words->paged, words->count, words->cap_count, words->n + 2);
-    BPE_PAGED_GROW(&words->paged, words->bytes, words->cap_bytes, words->n_bytes + word.len + 1);
-    words->at[words->n] = words->n_bytes;
-    words->count[words->n++] = count;
-    memcpy(words->bytes + words->n_bytes, word.ptr, word.len);
-    words->n_bytes += word.len;
-    words->at[words->n] = words->n_bytes;
+/* One pass over a range: the words whose hash has `bits` bits `part` behind those of the range. */
+typedef struct {
+    table sum;
+    int bits;
+    uint64_t part;
+} range_pass;
+
+static int add_to_pass(void *ctx, wt_str word, uint64_t count, wt_err *err) {
+    range_pass *p = ctx;
+    uint64_t hash = word.len <= BPE_KEY_MAX ? bpe_key_hash(bpe_key_copy((const uint8_t *)word.ptr, word.len))
+                                            : wt_hash64(word.ptr, word.len, 0);
+    if (p->bits && hash << RANGE_BITS >> (64 - p->bits) != p->part)
+        return 0;
+    return table_add(&p->sum, word, count, err);
 }
 
-static int add_to_table(void *ctx, wt_str word, uint64_t count, wt_err *err) {
-    return table_add(ctx, word, count, err);
-}
-
-static int add_to_words(void *ctx, wt_str word, uint64_t count, wt_err *err) {
-    bpe_words_add(ctx, word, count);
-    return 0;
-}
-
-static int add_spilled(const char *p, size_t n, visitor *add, void *ctx, wt_err *err) {
-    for (const char *end = p + n; p < end;) {
-        uint64_t len = take_varint(&p), count = take_varint(&p);
-        if (add(ctx, (wt_str){p, len}, count, err))
-            return -1;
-        p += len;
-    }
-    return 0;
-}
-
-static int read_range(worker *w, unsigned range, table *into, wt_err *err) {
-    wt_buf bytes = {0};
-    int result = 0;
-    for (size_t k = 0; k < w->n_runs && !result; k++) {
-        uint64_t at = w->runs[k].offset[range], n = w->runs[k].offset[range + 1] - at;
-        wt_buf_clear(&bytes);
-        wt_buf_reserve(&bytes, n);
-        while (bytes.len < n) {
-            ssize_t got = pread(w->file, bytes.ptr + bytes.len, n - bytes.len, (off_t)(at + bytes.len));
-            if (got < 0 && errno == EINTR)
-                continue;
-            if (got <= 0) {
-                result = wt_fail_errno(err, "cannot read the temporary file of words");
+static int read_range(const worker *w, unsigned range, range_pass *pass, wt_err *err) {
+    int more = 0;
+    for (size_t k = 0; k < w->n_runs && more >= 0; k++) {
+        bpe_reader r;
+        bpe_reader_init(&r, &w->spill, w->runs[k].offset[range], w->runs[k].offset[range + 1]);
+        while ((more = bpe_reader_next(&r, err)) == 1)
+            if (add_to_pass(pass, r.word.text, r.word.count, err)) {
+                more = -1;
                 break;
             }
-            bytes.len += (size_t)got;
-        }
-        if (!result)
-            result = add_spilled(bytes.ptr, bytes.len, add_to_table, into, err);
+        bpe_reader_free(&r);
     }
-    wt_buf_free(&bytes);
-    return result;
+    return more < 0 ? -1 : 0;
+}
+
+/* Passes over a range, in bits: so many that the words of one need no more than a thread's part of the memory. A
+ * spilled word of 10 bytes takes up to 80 in a table. */
+static int pass_bits(const bpe_counter *c, unsigned range) {
+    uint64_t bytes = 0, room = c->share / 4;
+    int bits = 0;
+    for (int i = 0; i < c->threads; i++) {
+        const worker *w = c->workers[i];
+        bytes += table_bytes(&w->words) / RANGES;
+        for (size_t k = 0; k < w->n_runs; k++)
+            bytes += 8 * (w->runs[k].offset[range + 1] - w->runs[k].offset[range]);
+    }
+    while (bytes >> bits > room && bits < 32)
+        bits++;
+    return bits;
 }
 
 /* The words whose hash lies in one range, summed over all threads. */
 static int gather_range(bpe_counter *c, unsigned range, bpe_words *out, wt_err *err) {
-    bool alone = c->threads == 1 && c->workers[0]->n_runs == 0;
-    if (alone)
+    if (c->threads == 1 && c->workers[0]->n_runs == 0)
         return visit_range(&c->workers[0]->words, range, add_to_words, out, err);
-    table sum;
-    table_init(&sum, RANGE_BITS);
+    int bits = pass_bits(c, range), result = 0;
+    for (uint64_t part = 0; part >> bits == 0 && !result; part++) {
+        range_pass pass = {.bits = bits, .part = part};
+        table_init(&pass.sum, RANGE_BITS + bits);
+        for (int i = 0; i < c->threads && !result; i++)
+            result = visit_range(&c->workers[i]->words, range, add_to_pass, &pass, err) ||
+                     read_range(c->workers[i], range, &pass, err) ? -1 : 0;
+        if (!result)
+            result = visit_all(&pass.sum, add_to_words, out, err);
+        table_free(&pass.sum);
+    }
+    return result;
+}
+
+/* ---- words that are in no table ---- */
+static int by_hash(const void *a, const void *b) {
+    const giant *x = a, *y = b;
+    return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : (x->len > y->len) - (x->len < y->len);
+}
+
+static int giants_differ(const giant *a, const giant *b, char *buf, bool *differ, wt_err *err) {
+    *differ = a->hash != b->hash || a->len != b->len;
+    for (uint64_t at = 0; at < a->len && !*differ; at += BPE_PART_MAX) {
+        size_t n = a->len - at < BPE_PART_MAX ? (size_t)(a->len - at) : BPE_PART_MAX;
+        if (bpe_words_bytes(a->file, a->at + at, buf, n, err) ||
+            bpe_words_bytes(b->file, b->at + at, buf + BPE_PART_MAX, n, err))
+            return -1;
+        *differ = memcmp(buf, buf + BPE_PART_MAX, n) != 0;
+    }
+    return 0;
+}
+
+static int copy_giant(bpe_words *to, const giant *g, char *buf, wt_err *err) {
+    if (bpe_words_begin(to, g->len, g->count, err))
+        return -1;
+    for (uint64_t at = 0; at < g->len; at += BPE_PART_MAX) {
+        size_t n = g->len - at < BPE_PART_MAX ? (size_t)(g->len - at) : BPE_PART_MAX;
+        if (bpe_words_bytes(g->file, g->at + at, buf, n, err) || bpe_words_part(to, (wt_str){buf, n}, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Sums those that are equal into the first of them. */
+static int sum_giants(giant *g, size_t n, char *buf, wt_err *err) {
+    qsort(g, n, sizeof *g, by_hash);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; g[i].count && k < n && g[k].hash == g[i].hash; k++) {
+            bool differ = g[k].count == 0;
+            if (!differ && giants_differ(&g[i], &g[k], buf, &differ, err))
+                return -1;
+            if (!differ)
+                g[i].count += g[k].count, g[k].count = 0;
+        }
+    return 0;
+}
+
+static int gather_giants(bpe_counter *c, wt_err *err) {
+    giant *all = NULL;
+    size_t n = 0, cap = 0;
     int result = 0;
-    for (int i = 0; i < c->threads && !result; i++)
-        result = visit_range(&c->workers[i]->words, range, add_to_table, &sum, err) ||
-                 read_range(c->workers[i], range, &sum, err) ? -1 : 0;
-    if (!result)
-        result = visit_all(&sum, add_to_words, out, err);
-    table_free(&sum);
+    for (int i = 0; i < c->threads && !result; i++) {
+        worker *w = c->workers[i];
+        for (size_t k = 0; k < w->n_giants; k++) {
+            WT_GROW(all, cap, n + 1);
+            all[n++] = w->giant[k];
+        }
+        result = w->n_giants ? bpe_words_flush(&w->giants, err) : 0;
+    }
+    if (n && !result) {
+        char *buf = wt_xmalloc(2 * BPE_PART_MAX);
+        result = sum_giants(all, n, buf, err);
+        for (size_t i = 0; i < n && !result; i++)
+            result = all[i].count ? copy_giant(&c->words, &all[i], buf, err) : 0;
+        free(buf);
+    }
+    free(all);
     return result;
 }
 
-/* ---- several machines ---- Each rank owns the words of a range of hashes: all send it theirs, it adds
- * them up, and rank 0 gets the sums. */
-/* Sends each word to the rank that `owner` says; gives back what this rank got. */
-static void exchange_words(const bpe_words *words, size_t n_ranks, bool to_owner, void **got, size_t *got_bytes) {
-    wt_buf *part = wt_xcalloc(n_ranks, sizeof *part);
-    void **bytes = wt_xcalloc(n_ranks, sizeof *bytes);
-    size_t *send = wt_xcalloc(n_ranks, sizeof *send), *counts = wt_xcalloc(n_ranks, sizeof *counts);
-    for (size_t i = 0; i < words->n; i++) {
-        wt_str w = bpe_words_text(words, i);
-        wt_buf *b = &part[to_owner ? wt_fastrange64(wt_hash64(w.ptr, w.len, 1), n_ranks) : 0];
-        add_varint(b, w.len);
-        add_varint(b, words->count[i]);
-        wt_buf_add_str(b, w);
-    }
-    for (size_t r = 0; r < n_ranks; r++)
-        bytes[r] = part[r].ptr, send[r] = part[r].len;
-    wt_cluster_exchange(bytes, send, got, counts);
-    *got_bytes = 0;
-    for (size_t r = 0; r < n_ranks; r++) {
-        *got_bytes += counts[r];
-        wt_buf_free(&part[r]);
-    }
-    free(part);
-    free(bytes);
-    free(send);
-    free(counts);
-}
-
-static int sum_over_ranks(bpe_counter *c, wt_err *err) {
-    size_t n_ranks = (size_t)wt_cluster_size(), n;
-    void *got = NULL;
-    table sum;
-    exchange_words(&c->words, n_ranks, true, &got, &n);
-    bpe_words_free(&c->words);
-    table_init(&sum, 0);
-    int result = add_spilled(got, n, add_to_table, &sum, err);
-    free(got);
-    if (!result)
-        result = visit_all(&sum, add_to_words, &c->words, err);
-    table_free(&sum);
-    if (wt_cluster_any(result != 0))
-        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
-    exchange_words(&c->words, n_ranks, false, &got, &n);
-    bpe_words_free(&c->words);
-    result = add_spilled(got, n, add_to_words, &c->words, err);
-    free(got);
-    wt_cluster_sum_u64(&c->spilled, 1);
-    return result;
-}
-
+/* ---- ranges in many threads ---- */
 typedef struct {
     bpe_counter *counter;
     pthread_mutex_t lock;
@@ -604,17 +648,31 @@ typedef struct {
     bool failed;
 } gathering;
 
+static int copy_words(bpe_words *to, const bpe_words *from, wt_err *err) {
+    bpe_reader r;
+    int more;
+    bpe_reader_init(&r, from, 0, bpe_words_end(from));
+    while ((more = bpe_reader_next(&r, err)) == 1)
+        if (bpe_words_add(to, r.word.text, r.word.count, err)) {
+            more = -1;
+            break;
+        }
+    bpe_reader_free(&r);
+    return more;
+}
+
 /* A thread waits with its range's words until those before are there: the order is always the same, and no more
  * ranges are in memory than there are threads. */
 static void append_range(gathering *g, int range, const bpe_words *words, const wt_err *error) {
+    wt_err inner = {0};
     pthread_mutex_lock(&g->lock);
     while (g->appended != range)
         pthread_cond_wait(&g->turn, &g->lock);
+    if (!error && !g->failed && copy_words(&g->counter->words, words, &inner))
+        error = &inner;
     if (error && !g->failed && g->err)
         *g->err = *error;
     g->failed |= error != NULL;
-    for (size_t i = 0; i < words->n && !g->failed; i++)
-        bpe_words_add(&g->counter->words, bpe_words_text(words, i), words->count[i]);
     g->appended++;
     pthread_cond_broadcast(&g->turn);
     pthread_mutex_unlock(&g->lock);
@@ -623,20 +681,21 @@ static void append_range(gathering *g, int range, const bpe_words *words, const 
 static void *gather_some(void *argument) {
     gathering *g = argument;
     for (;;) {
-        bpe_words words = {0};
+        bpe_words words;
         wt_err error = {0};
         pthread_mutex_lock(&g->lock);
         int range = g->failed ? RANGES : g->next++;
         pthread_mutex_unlock(&g->lock);
         if (range >= RANGES)
             return NULL;
+        bpe_words_init(&words, (size_t)g->counter->share / 4, g->counter->options.temp_dir);
         int result = gather_range(g->counter, (unsigned)range, &words, &error);
         append_range(g, range, &words, result ? &error : NULL);
         bpe_words_free(&words);
     }
 }
 
-static bool gather_all(bpe_counter *c, wt_err *err) {
+static int gather_all(bpe_counter *c, wt_err *err) {
     gathering g = {.counter = c, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER, .turn = PTHREAD_COND_INITIALIZER};
     pthread_t *thread = wt_xcalloc((size_t)c->threads, sizeof *thread);
     int n = 0;
@@ -646,72 +705,143 @@ static bool gather_all(bpe_counter *c, wt_err *err) {
     while (n)
         pthread_join(thread[--n], NULL);
     free(thread);
-    return g.failed;
+    return g.failed ? -1 : gather_giants(c, err);
 }
 
-/* At most so much is needed for the words of all tables and runs and to learn from them: words that several
- * have are counted more than once. */
-static uint64_t memory_for_words(const bpe_counter *c) {
-    uint64_t words = 0, bytes = 0;
-    for (int i = 0; i < c->threads; i++) {
-        const worker *w = c->workers[i];
-        words += w->words.n + w->words.n_long + w->file_bytes / 10;
-        bytes += 8 * w->words.n + w->words.bytes.len + w->file_bytes / 10 * 8;
+/* The words of all workers become the counter's; workers are gone. */
+static int gather(bpe_counter *c, wt_err *err) {
+    int result = gather_all(c, err);
+    for (int i = 0; i < c->threads; i++)
+        c->spilled += c->workers[i]->spill.file_bytes + c->workers[i]->giants.file_bytes;
+    workers_free(c);
+    return result;
+}
+
+/* ---- several machines ---- Each rank owns the words of a range of hashes: all send it theirs, it adds
+ * them up as if it had counted them, and rank 0 gets the sums. They travel in rounds, so that no rank holds more than
+ * the words of one round; but each word as a whole. */
+typedef int receiver(bpe_counter *c, wt_str word, uint64_t count, wt_err *err);
+
+static int receive_to_table(bpe_counter *c, wt_str word, uint64_t count, wt_err *err) {
+    return bpe_counter_add_word(c, 0, word, count, err);
+}
+
+static int receive_to_words(bpe_counter *c, wt_str word, uint64_t count, wt_err *err) {
+    return bpe_words_add(&c->words, word, count, err);
+}
+
+static int receive(bpe_counter *c, const char *bytes, size_t n, receiver *take, wt_err *err) {
+    bpe_words got = {.buf = {(char *)bytes, n, n}, .file = -1};
+    bpe_reader r;
+    wt_buf whole = {0};
+    int more;
+    bpe_reader_init(&r, &got, 0, n);
+    while ((more = bpe_reader_next(&r, err)) == 1) {
+        bpe_word w = r.word;
+        if (w.len > BPE_PART_MAX) {
+            wt_buf_add_str(&whole, w.text);
+            w.text = wt_buf_view(&whole);
+        }
+        if (!w.last)
+            continue;
+        if (take(c, w.text, w.count, err)) {
+            more = -1;
+            break;
+        }
+        wt_buf_clear(&whole);
     }
-    return bpe_learning_memory(words, bytes);
+    bpe_reader_free(&r);
+    wt_buf_free(&whole);
+    return more;
+}
+
+/* Fills a round: words until one rank's part is full. 1 where more are to come, 0, -1. */
+static int fill_round(bpe_reader *from, bpe_words *part, size_t n_ranks, bool to_owner, size_t part_max, wt_err *err) {
+    size_t owner = 0;
+    int more;
+    while ((more = bpe_reader_next(from, err)) == 1) {
+        const bpe_word *w = &from->word;
+        if (w->at == 0) {           /* of a long word the first part decides */
+            owner = to_owner ? wt_fastrange64(wt_hash64(w->text.ptr, w->text.len, 1), n_ranks) : 0;
+            bpe_words_begin(&part[owner], w->len, w->count, err);
+        }
+        wt_buf_add_str(&part[owner].buf, w->text);
+        if (w->last && part[owner].buf.len >= part_max)
+            return 1;
+    }
+    return more;
+}
+
+static int exchange(bpe_counter *c, const bpe_words *words, bool to_owner, receiver *take, wt_err *err) {
+    size_t n_ranks = (size_t)wt_cluster_size(), part_max = (size_t)c->options.memory / 16 / n_ranks;
+    bpe_words *part = wt_xcalloc(n_ranks, sizeof *part);
+    void **bytes = wt_xcalloc(n_ranks, sizeof *bytes), *got;
+    size_t *send = wt_xcalloc(n_ranks, sizeof *send), *counts = wt_xcalloc(n_ranks, sizeof *counts);
+    bpe_reader from;
+    int more = 1, failed = 0;
+    bpe_reader_init(&from, words, 0, bpe_words_end(words));
+    for (size_t r = 0; r < n_ranks; r++)
+        bpe_words_init(&part[r], SIZE_MAX, NULL);
+    do {
+        if (more == 1 && (more = fill_round(&from, part, n_ranks, to_owner, part_max, err)) < 0)
+            failed = -1;
+        size_t n = 0;
+        for (size_t r = 0; r < n_ranks; r++)
+            bytes[r] = part[r].buf.ptr, send[r] = part[r].buf.len;
+        wt_cluster_exchange(bytes, send, &got, counts);
+        for (size_t r = 0; r < n_ranks; r++) {
+            n += counts[r];
+            wt_buf_clear(&part[r].buf);
+        }
+        if (!failed && receive(c, got, n, take, err))
+            failed = more = -1;
+        free(got);
+    } while (wt_cluster_any(more == 1));
+    for (size_t r = 0; r < n_ranks; r++)
+        bpe_words_free(&part[r]);
+    bpe_reader_free(&from);
+    free(part);
+    free(bytes);
+    free(send);
+    free(counts);
+    return failed;
+}
+
+static int sum_over_ranks(bpe_counter *c, wt_err *err) {
+    bpe_words own = c->words;
+    bpe_words_init(&c->words, own.memory, c->options.temp_dir);
+    c->threads = 1;
+    c->workers[0] = worker_new(c);
+    int result = exchange(c, &own, true, receive_to_table, err);
+    bpe_words_free(&own);
+    if (!result)
+        result = gather(c, err);
+    if (wt_cluster_any(result != 0))
+        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+    own = c->words;
+    bpe_words_init(&c->words, own.memory, c->options.temp_dir);
+    result = exchange(c, &own, false, receive_to_words, err);
+    bpe_words_free(&own);
+    wt_cluster_sum_u64(&c->spilled, 1);
+    return result;
 }
 
 int bpe_counter_finish(bpe_counter *c, wt_err *err) {
-    bpe_paged_init(&c->words.paged, memory_for_words(c) > bpe_counter_memory(c), c->options.temp_dir);
-    bool failed = gather_all(c, err);
-    for (int i = 0; i < c->threads; i++) {
-        c->spilled += c->workers[i]->file_bytes;
-        worker_free(c->workers[i]);
-        c->workers[i] = NULL;
-    }
-    if (c->words.paged.failed && !failed) {
-        failed = true;
-        if (err)
-            *err = c->words.paged.err;
-    }
+    int result = gather(c, err);
     if (wt_cluster_size() == 1)
-        return failed ? -1 : 0;
-    if (wt_cluster_any(failed))
-        return failed ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+        return result;
+    if (wt_cluster_any(result != 0))
+        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
     return sum_over_ranks(c, err);
 }
 
 uint64_t bpe_counter_words(const bpe_counter *c) { return c->words.n; }
-uint64_t bpe_counter_learning_memory(const bpe_counter *c) {
-    return bpe_learning_memory(c->words.n, c->words.n_bytes);
-}
+uint64_t bpe_counter_total(const bpe_counter *c) { return c->words.total; }
 uint64_t bpe_counter_spilled(const bpe_counter *c) { return c->spilled; }
 
-uint64_t bpe_counter_total(const bpe_counter *c) {
-    uint64_t total = 0;
-    for (size_t i = 0; i < c->words.n; i++)
-        total += c->words.count[i];
-    return total;
-}
-
-static int by_count(const void *a, const void *b, void *ctx) {
-    const bpe_words *w = ctx;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    if (w->count[x] != w->count[y])
-        return w->count[x] > w->count[y] ? -1 : 1;
-    return wt_str_cmp(bpe_words_text(w, x), bpe_words_text(w, y));
-}
-
 int bpe_counter_visit(const bpe_counter *c, visitor *visit, void *ctx, wt_err *err) {
-    uint32_t *order = wt_xmalloc((c->words.n + 1) * sizeof *order);
-    for (size_t i = 0; i < c->words.n; i++)
-        order[i] = (uint32_t)i;
-    qsort_r(order, c->words.n, sizeof *order, by_count, (void *)&c->words);
-    int result = 0;
-    for (size_t i = 0; i < c->words.n && !result; i++)
-        result = visit(ctx, bpe_words_text(&c->words, order[i]), c->words.count[order[i]], err);
-    free(order);
-    return result;
+    /* entries and bytes may grow to twice what they hold */
+    return bpe_words_visit_sorted(&c->words, (size_t)(c->options.memory - PROCESS_BYTES) / 3, c->options.temp_dir, visit, ctx, err);
 }
 
 bpe_words *bpe_counter_take(bpe_counter *c) { return &c->words; }

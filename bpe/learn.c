@@ -1,35 +1,39 @@
 /* learn.c - learns BPE merges from word counts (Sennrich et al. 2016, algorithm 1), exactly as a full
- * recount before every merge would (learn_plain in the tests is that), in a small part of its time.
+ * recount before every merge would (the naive twin in the tests is that), in a small part of its time.
  *
- * For each pair that matters we keep its count and the list of words that hold it. A merge visits
- * those words only. It changes the counts of pairs at its two sides; these are summed in dense
+ * For each pair that matters we keep its count and the list of records that hold it. A merge visits
+ * those records only. It changes the counts of pairs at its two sides; these are summed in dense
  * arrays by neighbour and then applied once per distinct neighbour, so hashing costs per neighbour
  * and not per occurrence. A heap gives the next pair; entries whose count has changed since are
  * pushed back with the true one.
  *
  * The floor: a pair with the new token gets all its occurrences in the very step that makes the
- * token and can only lose some later. So a pair that is born below the floor F can be forgotten,
- * with its list, as long as the best pair has at least F; most pairs are. When the best falls
- * below F, F is lowered and all words are counted once more. This is exact for any F.
+ * token and can only lose some later. So a pair that is born worse than the floor can be forgotten,
+ * with its list, as long as the best pair is not worse than it; most pairs are. When none is left above the floor,
+ * it is lowered and all words are counted once more. This is exact for any floor, and for one that rises while
+ * we go: what it passes is found again by the next recount. The floor is a count and, among pairs of that count, a
+ * place in the order of ties.
  *
- * Words are records in one array of 32-bit cells: count (2 cells), length, ids. Cells never move; words
- * shrink in place. The lists of words lie one behind the other in the order of their pairs; when there is no room
- * behind the last, those of dead pairs are squeezed out.
- *
- * Words, records and lists grow with the corpus, and are arrays that may lie on disk (paged.h): where what learning
- * needs is more than the memory that was granted, they do. Pairs above the floor, which every merge looks up here
- * and there, grow with the vocabulary only and stay in memory. */
+ * So memory decides the floor and never the merges. Lists get a share of it: a recount takes the best pairs whose
+ * lists fit half of the share, and where the lists of newborn pairs would overflow it, the floor rises over the worst
+ * pairs. Pairs that are in so many records that their list alone would be too much have none: their merge
+ * visits all records. Words are records (records.h), which go to disk where they would not fit. */
 #include <stdlib.h>
 
 #include "bpe/count.h"
+#include "bpe/records.h"
 #include "common/hash.h"
 #include "common/memory.h"
+
+enum { NO_LIST = UINT32_MAX };      /* words of a pair whose merge visits all records */
+enum { PAIR_COST = 16 };            /* what a pair takes besides its list, in entries of lists */
+#define ANY_KEY UINT64_MAX          /* of a floor: all pairs of its count are above it */
 
 typedef struct {
     uint32_t left, right;
     int64_t count;                  /* 0: dead */
     uint64_t at;                    /* in the lists: records that hold it, or held it once */
-    uint32_t n_words, cap_words;
+    uint32_t n_words, cap_words;    /* NO_LIST */
 } pair;
 
 typedef struct {
@@ -47,29 +51,30 @@ typedef struct {
 } delta;
 
 typedef struct {
-    uint32_t neighbour, word;
+    uint32_t neighbour, record;
 } occurrence;
 
 typedef struct {
+    occurrence *item;
+    size_t n, cap;
+} occurrences;
+
+typedef struct {
     const bpe_train_options *options;
-    bpe_paged paged;
-    uint64_t memory;
-    uint32_t *cells;                /* word records */
-    size_t n_cells;
-    int unit_bits;                  /* records start at multiples of so many cells, so that 32 bits reach them */
-    uint32_t *record;               /* where each word's record starts */
-    size_t n_words;
+    size_t memory;                  /* for all that grows with the words */
+    bpe_records records;
 
     uint32_t *lists;
-    uint64_t n_listed, cap_lists;
+    uint64_t n_listed, cap_lists, lists_max;
 
     pair *pairs;
-    size_t n_pairs, cap_pairs;
+    size_t n_pairs, cap_pairs, compact_at;
     uint32_t *slot;                 /* open addressing over pairs; 0: empty, else index + 1 */
     size_t slot_mask, n_slots;
     heap_item *heap;
     size_t n_heap, cap_heap;
-    int64_t floor;
+    heap_item floor;
+    size_t merging;                 /* index of the pair that is being merged */
 
     wt_buf token_bytes;
     uint64_t *token_at;             /* n_tokens + 1 positions */
@@ -80,8 +85,9 @@ typedef struct {
     delta *deltas;
     uint32_t *touched;
     size_t n_touched, cap_deltas;
-    occurrence *left_seen, *right_seen;
-    size_t n_left_seen, n_right_seen, cap_left_seen, cap_right_seen;
+    occurrences left_seen, right_seen;
+    size_t seen_max;
+    bool seen_lost;                 /* there were more; lists are filled by a second visit */
 } learner;
 
 /* ---- tokens ---- */
@@ -142,13 +148,16 @@ static void slots_rebuild(learner *L) {
             *pair_slot(L, pair_key(L->pairs[i].left, L->pairs[i].right)) = (uint32_t)i + 1;
 }
 
-/* Room for its list has been made. */
-static uint32_t pair_new(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t cap) {
+static bool has_no_list(const learner *L, uint64_t n) { return n > L->lists_max / 4; }
+
+/* In n records at most. Room for its list has been made. */
+static uint32_t pair_new(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t n) {
     if (!L->slot || 2 * (L->n_slots + 1) > L->slot_mask)
         slots_rebuild(L);
     WT_GROW(L->pairs, L->cap_pairs, L->n_pairs + 1);
-    L->pairs[L->n_pairs] = (pair){left, right, count, L->n_listed, 0, cap};
-    L->n_listed += cap;
+    bool none = has_no_list(L, n);
+    L->pairs[L->n_pairs] = (pair){left, right, count, L->n_listed, none ? NO_LIST : 0, none ? 0 : n};
+    L->n_listed += none ? 0 : n;
     *pair_slot(L, pair_key(left, right)) = (uint32_t)L->n_pairs + 1;
     L->n_slots++;
     return (uint32_t)L->n_pairs++;
@@ -158,32 +167,23 @@ static void pair_kill(pair *p) {
     p->count = 0, p->n_words = p->cap_words = 0;
 }
 
-/* A word is seen with all its occurrences together, so that looking at the last is enough. */
-static void pair_add_word(learner *L, uint32_t index, uint32_t word) {
-    pair *p = &L->pairs[index];
-    uint32_t *list = L->lists + p->at;
-    if ((p->n_words == 0 || list[p->n_words - 1] != word) && p->n_words < p->cap_words)
-        list[p->n_words++] = word;
+/* Dead pairs leave the array when they are the most of it. */
+static void pairs_compact(learner *L) {
+    size_t n = 0;
+    for (size_t i = 0; i < L->n_pairs; i++)
+        if (L->pairs[i].count > 0)
+            L->pairs[n++] = L->pairs[i];
+    L->n_pairs = n;
+    L->compact_at = 2 * n + (1 << 16);
+    slots_rebuild(L);
 }
 
-/* Makes room for n more entries of lists. All lists must be complete. */
-static void lists_reserve(learner *L, uint64_t n) {
-    if (L->n_listed + n <= L->cap_lists)
-        return;
-    uint64_t out = 0;
-    for (size_t i = 0; i < L->n_pairs; i++) {
-        pair *p = &L->pairs[i];
-        if (p->count < L->floor)
-            pair_kill(p);           /* it would be forgotten when its turn comes */
-        memmove(L->lists + out, L->lists + p->at, p->n_words * sizeof *L->lists);
-        p->at = out, p->cap_words = p->n_words;
-        out += p->n_words;
-    }
-    L->n_listed = out;
-    if (out + out / 4 + n > L->cap_lists) {
-        L->cap_lists = out + out / 4 + n + (1 << 16);
-        L->lists = bpe_paged_resize(&L->paged, L->lists, L->cap_lists * sizeof *L->lists);
-    }
+/* A record is seen with all its occurrences together, so that looking at the last is enough. */
+static void pair_add_record(learner *L, uint32_t index, uint32_t record) {
+    pair *p = &L->pairs[index];
+    uint32_t *list = L->lists + p->at;
+    if (p->cap_words && p->n_words < p->cap_words && (p->n_words == 0 || list[p->n_words - 1] != record))
+        list[p->n_words++] = record;
 }
 
 /* ---- the heap: best pair on top ---- */
@@ -198,6 +198,13 @@ static bool ties_before(const learner *L, uint64_t a, uint64_t b) {
 
 static inline bool better(const learner *L, const heap_item *a, const heap_item *b) {
     return a->count != b->count ? a->count > b->count : ties_before(L, a->key, b->key);
+}
+
+/* Not worse than the floor. */
+static inline bool reaches(const learner *L, int64_t count, uint64_t key) {
+    if (count != L->floor.count || L->floor.key == ANY_KEY)
+        return count >= L->floor.count;
+    return key == L->floor.key || ties_before(L, key, L->floor.key);
 }
 
 static void heap_push(learner *L, heap_item item) {
@@ -236,7 +243,7 @@ static pair *heap_take(learner *L) {
                 heap_sink(L, 0, last);
             return p;
         }
-        if (now >= L->floor) {
+        if (now > 0 && reaches(L, now, top.key)) {
             heap_sink(L, 0, (heap_item){now, top.key});
             continue;
         }
@@ -249,27 +256,85 @@ static pair *heap_take(learner *L) {
     return NULL;
 }
 
-/* ---- records ---- */
+/* ---- the floor and the lists ---- */
 typedef struct {
-    uint64_t count;
-    uint32_t n, *id;
-} record_view;
+    heap_item item;
+    uint64_t n;                     /* records */
+} candidate;
 
-static inline record_view record_at(const learner *L, uint32_t word) {
-    uint32_t *c = L->cells + ((size_t)word << L->unit_bits);
-    return (record_view){(uint64_t)c[1] << 32 | c[0], c[2], c + 3};
+typedef struct {
+    candidate *item;
+    size_t n, cap;
+} candidates;
+
+static void candidates_add(candidates *c, int64_t count, uint64_t key, uint64_t n) {
+    WT_GROW(c->item, c->cap, c->n + 1);
+    c->item[c->n++] = (candidate){{count, key}, n};
+}
+
+static int by_better(const void *a, const void *b, void *learner_) {
+    const candidate *x = a, *y = b;
+    return better(learner_, &x->item, &y->item) ? -1 : better(learner_, &y->item, &x->item);
+}
+
+/* Keeps the best whose lists have no more than `room` entries together, and raises the floor to the worst of them
+ * if any had to go. The best is always kept. */
+static void candidates_keep(learner *L, candidates *c, uint64_t room) {
+    uint64_t sum = 0;
+    size_t kept = 0;
+    qsort_r(c->item, c->n, sizeof *c->item, by_better, L);
+    for (; kept < c->n; kept++) {
+        sum += PAIR_COST + (has_no_list(L, c->item[kept].n) ? 0 : c->item[kept].n);
+        if (sum > room && kept)
+            break;
+    }
+    if (kept < c->n)
+        L->floor = c->item[kept - 1].item;
+    c->n = kept;
+}
+
+/* Lists of dead pairs are squeezed out. All lists must be complete. */
+static void lists_squeeze(learner *L) {
+    uint64_t out = 0;
+    for (size_t i = 0; i < L->n_pairs; i++) {
+        pair *p = &L->pairs[i];
+        if (i != L->merging && !reaches(L, p->count, pair_key(p->left, p->right)))
+            pair_kill(p);           /* it would be forgotten when its turn comes */
+        uint64_t n = p->n_words == NO_LIST ? 0 : p->n_words;
+        memmove(L->lists + out, L->lists + p->at, n * sizeof *L->lists);
+        p->at = out, p->cap_words = (uint32_t)n;
+        out += n;
+    }
+    L->n_listed = out;
+}
+
+/* Makes room for n more entries of lists; false where they would be more than their share. */
+static bool lists_reserve(learner *L, uint64_t n) {
+    if (L->n_listed + n <= L->cap_lists)
+        return true;
+    lists_squeeze(L);
+    uint64_t need = L->n_listed + L->n_listed / 4 + n + (1 << 16);
+    if (need > L->lists_max)
+        need = L->lists_max;
+    if (L->n_listed + n > need)
+        return false;
+    if (need > L->cap_lists) {
+        L->cap_lists = need;
+        L->lists = wt_xrealloc(L->lists, L->cap_lists * sizeof *L->lists);
+    }
+    return true;
 }
 
 /* ---- counting all pairs ---- */
 typedef struct {
     uint64_t key;                   /* ~0: empty */
     int64_t count;
-    uint32_t n, pair;
+    uint64_t n;
 } tally;
 
 typedef struct {
     tally *slot;
-    size_t mask, n;
+    size_t mask, n, size_max;
 } tally_table;
 
 static tally *tally_find(const tally_table *t, uint64_t key) {
@@ -279,17 +344,20 @@ static tally *tally_find(const tally_table *t, uint64_t key) {
     return &t->slot[i];
 }
 
-static void tally_init(tally_table *t, size_t size) {
-    *t = (tally_table){wt_xmalloc(size * sizeof(tally)), size - 1, 0};
+static void tally_init(tally_table *t, size_t size, size_t size_max) {
+    *t = (tally_table){wt_xmalloc(size * sizeof(tally)), size - 1, 0, size_max};
     memset(t->slot, 0xFF, size * sizeof(tally));
 }
 
-static void tally_add(tally_table *t, uint64_t key, int64_t count) {
+/* False where the table may not grow. */
+static bool tally_add(tally_table *t, uint64_t key, int64_t count) {
     tally *s = tally_find(t, key);
     if (s->key == UINT64_MAX) {
         if (2 * t->n > t->mask) {
             tally_table old = *t;
-            tally_init(t, 2 * (old.mask + 1));
+            if (2 * (old.mask + 1) > old.size_max)
+                return false;
+            tally_init(t, 2 * (old.mask + 1), old.size_max);
             for (size_t i = 0; i <= old.mask; i++)
                 if (old.slot[i].key != UINT64_MAX)
                     *tally_find(t, old.slot[i].key) = old.slot[i];
@@ -297,11 +365,12 @@ static void tally_add(tally_table *t, uint64_t key, int64_t count) {
             free(old.slot);
             s = tally_find(t, key);
         }
-        *s = (tally){key, 0, 0, 0};
+        *s = (tally){key, 0, 0};
         t->n++;
     }
     s->count += count;
     s->n++;
+    return true;
 }
 
 static bool too_long(const learner *L, uint32_t left, uint32_t right) {
@@ -309,15 +378,34 @@ static bool too_long(const learner *L, uint32_t left, uint32_t right) {
     return max && token_text(L, left).len + token_text(L, right).len > max;
 }
 
+static int64_t lowest_count(const learner *L) {
+    return L->options->min_frequency ? (int64_t)L->options->min_frequency : 1;
+}
+
 /* A floor that the merges still to come will probably stay above. Frequencies of merges fall about
- * as 1 / rank; half of what that says leaves room. */
+ * as 1 / rank; half of what that says leaves room. best: no pair has more. */
 static int64_t next_floor(const learner *L, int64_t best, uint32_t target) {
-    int64_t lowest = L->options->min_frequency ? (int64_t)L->options->min_frequency : 1;
-    int64_t guess = L->floor == INT64_MAX ? best / (2 * ((int64_t)target + 1))
-                  : (int64_t)((double)L->floor / 2 * L->n_merges / (target + 1.0));
-    if (L->floor != INT64_MAX && guess > L->floor / 2)
-        guess = L->floor / 2;
-    return guess < lowest ? lowest : guess;
+    int64_t before = L->floor.count;
+    bool first = before == INT64_MAX;
+    int64_t guess = first ? best / (2 * ((int64_t)target + 1))
+                          : (int64_t)((double)before / 2 * L->n_merges / (target + 1.0));
+    if (!first && guess > before / 2)
+        guess = before / 2;
+    return guess < lowest_count(L) ? lowest_count(L) : guess;
+}
+
+/* A record's ids, and behind them the first of the link behind it: all its pairs begin in it. */
+static uint32_t record_pairs(learner *L, uint32_t record, uint32_t id[BPE_LINK_IDS + 1], int64_t *count) {
+    bpe_record *r = bpe_record_at(&L->records, record);
+    *count = (int64_t)bpe_record_count(r);
+    bool goes_on = r->flags & BPE_LINK_NEXT;
+    uint32_t n = bpe_record_load(&L->records, record, id), next;
+    if (goes_on && n && (next = bpe_link_next(&L->records, record)) != BPE_NO_RECORD) {
+        uint32_t behind[BPE_LINK_IDS];
+        bpe_record_load(&L->records, next, behind);
+        id[n++] = behind[0];
+    }
+    return n;
 }
 
 /* Sums of counts by a few bits of the pairs' hash: no pair has more than its sum. After some merges there are
@@ -331,73 +419,98 @@ static int64_t *sketch_at(const sketch *s, uint64_t key) {
     return &s->sum[wt_mix64(key) >> (64 - s->bits)];
 }
 
-static sketch sketch_of_pairs(learner *L) {
+static sketch sketch_of_pairs(learner *L, int64_t *best) {
     sketch s = {NULL, 12};
-    while (s.bits < 21 && (size_t)1 << s.bits < L->n_cells && sizeof *s.sum << s.bits < L->memory / 16)
+    uint64_t at = 0;
+    uint32_t record, id[BPE_LINK_IDS + 1];
+    int64_t count;
+    while (s.bits < 21 && (size_t)1 << s.bits < bpe_records_bytes(&L->records) && sizeof *s.sum << s.bits < L->memory / 16)
         s.bits++;
     s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
-    for (size_t w = 0; w < L->n_words; w++) {
-        record_view r = record_at(L, L->record[w]);
-        for (uint32_t i = 0; i + 1 < r.n; i++)
-            *sketch_at(&s, pair_key(r.id[i], r.id[i + 1])) += (int64_t)r.count;
+    while (bpe_records_next(&L->records, &at, &record)) {
+        uint32_t n = record_pairs(L, record, id, &count);
+        for (uint32_t i = 0; i + 1 < n; i++)
+            *sketch_at(&s, pair_key(id[i], id[i + 1])) += count;
     }
+    *best = 0;
+    for (size_t i = 0; i < (size_t)1 << s.bits; i++)
+        *best = s.sum[i] > *best ? s.sum[i] : *best;
     return s;
 }
 
-/* Pairs that may reach `floor`, with their counts. */
-static tally_table tally_pairs(learner *L, int64_t floor) {
+/* Counts the pairs that may reach the floor and whose hash ends in `bits` bits of `part`; those that do reach it become
+ * candidates. Where the table is too small, it does so for two halves of them. */
+static void tally_pairs(learner *L, const sketch *s, int bits, uint64_t part, candidates *c) {
     tally_table t;
-    sketch s = sketch_of_pairs(L);
-    tally_init(&t, 1 << 12);
-    for (size_t w = 0; w < L->n_words; w++) {
-        record_view r = record_at(L, L->record[w]);
-        for (uint32_t i = 0; i + 1 < r.n; i++) {
-            uint64_t key = pair_key(r.id[i], r.id[i + 1]);
-            if (*sketch_at(&s, key) >= floor)
-                tally_add(&t, key, (int64_t)r.count);
+    uint64_t at = 0, keep = ((uint64_t)1 << bits) - 1;
+    uint32_t record, id[BPE_LINK_IDS + 1];
+    int64_t count;
+    bool fits = true;
+    size_t size_max = 1 << 12;
+    while (2 * size_max * sizeof(tally) * 3 / 2 < L->memory / 5)
+        size_max *= 2;
+    tally_init(&t, 1 << 12, size_max);
+    while (fits && bpe_records_next(&L->records, &at, &record)) {
+        uint32_t n = record_pairs(L, record, id, &count);
+        for (uint32_t i = 0; i + 1 < n && fits; i++) {
+            uint64_t key = pair_key(id[i], id[i + 1]);
+            if ((!bits || (wt_mix64(key) & keep) == part) && *sketch_at(s, key) >= L->floor.count)
+                fits = tally_add(&t, key, count);
         }
     }
-    free(s.sum);
-    return t;
-}
-
-/* Counts all pairs of all words anew, lowers the floor, and keeps those that reach it. The first floor
- * depends on the best pair; then all pairs are of bytes, and few. */
-static void recount(learner *L, uint32_t target) {
-    bool first = L->floor == INT64_MAX;
-    if (!first)
-        L->floor = next_floor(L, 0, target);
-    L->n_pairs = L->n_heap = L->n_slots = 0;
-    L->n_listed = 0;
-    tally_table t = tally_pairs(L, first ? 0 : L->floor);
-    int64_t best = 0;
-    for (size_t i = 0; i <= t.mask; i++)
-        if (t.slot[i].key != UINT64_MAX && t.slot[i].count > best)
-            best = t.slot[i].count;
-    if (first)
-        L->floor = next_floor(L, best, target);
-    slots_rebuild(L);
-    uint64_t n_listed = 0;
-    for (size_t i = 0; i <= t.mask; i++)
-        n_listed += t.slot[i].key != UINT64_MAX && t.slot[i].count >= L->floor ? t.slot[i].n : 0;
-    lists_reserve(L, n_listed);
-    for (size_t i = 0; i <= t.mask; i++) {
-        tally *s = &t.slot[i];
-        uint32_t left = (uint32_t)(s->key >> 32), right = (uint32_t)s->key;
-        bool keep = s->key != UINT64_MAX && s->count >= L->floor && !too_long(L, left, right);
-        s->pair = keep ? pair_new(L, left, right, s->count, s->n) : BPE_NONE;
-        if (keep)
-            heap_push(L, (heap_item){s->count, s->key});
-    }
-    for (size_t w = 0; w < L->n_words; w++) {
-        record_view r = record_at(L, L->record[w]);
-        for (uint32_t i = 0; i + 1 < r.n; i++) {
-            const tally *s = tally_find(&t, pair_key(r.id[i], r.id[i + 1]));
-            if (s->key != UINT64_MAX && s->pair != BPE_NONE)
-                pair_add_word(L, s->pair, L->record[w]);
-        }
+    for (size_t i = 0; fits && i <= t.mask; i++) {
+        const tally *y = &t.slot[i];
+        if (y->key != UINT64_MAX && reaches(L, y->count, y->key) && !too_long(L, (uint32_t)(y->key >> 32), (uint32_t)y->key))
+            candidates_add(c, y->count, y->key, y->n);
     }
     free(t.slot);
+    if (!fits) {
+        tally_pairs(L, s, bits + 1, part, c);
+        tally_pairs(L, s, bits + 1, part | (uint64_t)1 << bits, c);
+    } else if (bits) {
+        candidates_keep(L, c, L->lists_max / 2);
+    }
+}
+
+static void fill_lists(learner *L) {
+    uint64_t at = 0;
+    uint32_t record, id[BPE_LINK_IDS + 1];
+    int64_t count;
+    while (bpe_records_next(&L->records, &at, &record)) {
+        uint32_t n = record_pairs(L, record, id, &count);
+        for (uint32_t i = 0; i + 1 < n; i++) {
+            uint32_t found = *pair_slot(L, pair_key(id[i], id[i + 1]));
+            if (found)
+                pair_add_record(L, found - 1, record);
+        }
+    }
+}
+
+/* Counts all pairs of all words anew, lowers the floor, and keeps those that reach it. */
+static void recount(learner *L, uint32_t target) {
+    int64_t best;
+    candidates c = {0};
+    L->n_pairs = L->n_heap = L->n_slots = 0;
+    L->n_listed = 0;
+    sketch s = sketch_of_pairs(L, &best);
+    L->floor = (heap_item){next_floor(L, best, target), ANY_KEY};
+    tally_pairs(L, &s, 0, 0, &c);
+    free(s.sum);
+    candidates_keep(L, &c, L->lists_max / 2);
+    uint64_t n_listed = 0;
+    for (size_t i = 0; i < c.n; i++)
+        n_listed += has_no_list(L, c.item[i].n) ? 0 : c.item[i].n;
+    lists_reserve(L, n_listed);
+    slots_rebuild(L);
+    for (size_t i = 0; i < c.n; i++) {
+        heap_item item = c.item[i].item;
+        pair_new(L, (uint32_t)(item.key >> 32), (uint32_t)item.key, item.count,
+                 c.item[i].n < NO_LIST ? (uint32_t)c.item[i].n : NO_LIST - 1);
+        heap_push(L, item);
+    }
+    free(c.item);
+    L->compact_at = 2 * L->n_pairs + (1 << 16);
+    fill_lists(L);
 }
 
 /* ---- one merge ---- */
@@ -410,7 +523,16 @@ static delta *delta_of(learner *L, uint32_t id) {
     return d;
 }
 
-static void saw_left(learner *L, uint32_t x, uint32_t word, int64_t count, uint32_t left,
+static void saw(learner *L, occurrences *o, uint32_t neighbour, uint32_t record) {
+    if (o->n == L->seen_max) {
+        L->seen_lost = true;
+        return;
+    }
+    WT_GROW(o->item, o->cap, o->n + 1);
+    o->item[o->n++] = (occurrence){neighbour, record};
+}
+
+static void saw_left(learner *L, uint32_t x, uint32_t record, int64_t count, uint32_t left,
                      uint32_t fresh) {
     /* (x, left) is gone. Where x is the new token itself that pair was counted on its right. */
     if (x == fresh)
@@ -420,95 +542,248 @@ static void saw_left(learner *L, uint32_t x, uint32_t word, int64_t count, uint3
     delta *d = delta_of(L, x);
     d->left_new += count;
     d->n_left++;
-    BPE_PAGED_GROW(&L->paged, L->left_seen, L->cap_left_seen, L->n_left_seen + 1);
-    L->left_seen[L->n_left_seen++] = (occurrence){x, word};
+    saw(L, &L->left_seen, x, record);
 }
 
-static void saw_right(learner *L, uint32_t y, uint32_t word, int64_t count) {
+static void saw_right(learner *L, uint32_t y, uint32_t record, int64_t count) {
     delta *d = delta_of(L, y);
     d->right_old -= count;
     d->right_new += count;
     d->n_right++;
-    BPE_PAGED_GROW(&L->paged, L->right_seen, L->cap_right_seen, L->n_right_seen + 1);
-    L->right_seen[L->n_right_seen++] = (occurrence){y, word};
+    saw(L, &L->right_seen, y, record);
 }
 
-/* Joins left and right wherever they meet in a word, from the left on. */
-static void merge_in_word(learner *L, uint32_t word, uint32_t left, uint32_t right, uint32_t fresh) {
-    record_view r = record_at(L, word);
-    uint32_t out = 0;
-    for (uint32_t i = 0; i < r.n;) {
-        if (r.id[i] != left || i + 1 == r.n || r.id[i + 1] != right) {
-            r.id[out++] = r.id[i++];
+/* The id before a link, and in which record it is; the id `k` behind one. BPE_NONE at the ends of a chain. */
+static uint32_t id_before(learner *L, uint32_t record, uint32_t *in) {
+    uint32_t id[BPE_LINK_IDS], previous = bpe_link_previous(&L->records, record);
+    if (previous == BPE_NO_RECORD)
+        return BPE_NONE;
+    *in = previous;
+    uint32_t n = bpe_record_load(&L->records, previous, id);
+    return id[n - 1];
+}
+
+static uint32_t id_behind(learner *L, uint32_t record, uint32_t k) {
+    uint32_t id[BPE_LINK_IDS];
+    while ((record = bpe_link_next(&L->records, record)) != BPE_NO_RECORD) {
+        uint32_t n = bpe_record_load(&L->records, record, id);
+        if (k < n)
+            return id[k];
+        k -= n;
+    }
+    return BPE_NONE;
+}
+
+/* The same as merge_in_record for a link of a chain: a pair belongs to the link that its left token is in. */
+static void merge_in_link(learner *L, uint32_t record, uint32_t left, uint32_t right, uint32_t fresh) {
+    uint32_t id[BPE_LINK_IDS], n = bpe_record_load(&L->records, record, id), out = 0;
+    int64_t count = (int64_t)bpe_record_count(bpe_record_at(&L->records, record));
+    bool changed = false;
+    for (uint32_t i = 0; i < n;) {
+        bool at_end = i + 1 == n;
+        if (id[i] != left || (at_end ? id_behind(L, record, 0) : id[i + 1]) != right) {
+            id[out++] = id[i++];
             continue;
         }
-        if (out > 0)
-            saw_left(L, r.id[out - 1], word, (int64_t)r.count, left, fresh);
-        if (i + 2 < r.n)
-            saw_right(L, r.id[i + 2], word, (int64_t)r.count);
-        r.id[out++] = fresh;
+        uint32_t in = record, x = out > 0 ? id[out - 1] : id_before(L, record, &in);
+        uint32_t y = i + 2 < n ? id[i + 2] : id_behind(L, record, at_end);
+        if (x != BPE_NONE)
+            saw_left(L, x, in, count, left, fresh);
+        if (y != BPE_NONE)
+            saw_right(L, y, record, count);
+        if (at_end)
+            bpe_link_drop_first(&L->records, bpe_link_next(&L->records, record));
+        id[out++] = fresh;
         i += 2;
+        changed = true;
     }
-    L->cells[((size_t)word << L->unit_bits) + 2] = out;
+    if (changed)
+        bpe_record_store(&L->records, record, id, out);
 }
 
+/* Joins left and right wherever they meet in a record, from the left on. Once for each width of ids. */
+#define MERGE_IN_RECORD(name, id_type)                                                               \
+    static void name(learner *L, uint32_t record, uint32_t left, uint32_t right, uint32_t fresh) {   \
+        bpe_record *r = bpe_record_at(&L->records, record);                                          \
+        id_type *id = bpe_record_ids(r);                                                             \
+        uint32_t n = r->n, i = 0;                                                                    \
+        if (r->flags) {                                                                              \
+            merge_in_link(L, record, left, right, fresh);                                            \
+            return;                                                                                  \
+        }                                                                                            \
+        while (i + 1 < n && (id[i] != left || id[i + 1] != right))                                   \
+            i++;                                                                                     \
+        if (i + 1 >= n)                                                                              \
+            return;                                                                                  \
+        int64_t count = (int64_t)bpe_record_count(r);                                                \
+        uint32_t out = i;                                                                            \
+        while (i < n) {                                                                              \
+            if (id[i] != left || i + 1 == n || id[i + 1] != right) {                                 \
+                id[out++] = id[i++];                                                                 \
+                continue;                                                                            \
+            }                                                                                        \
+            if (out > 0)                                                                             \
+                saw_left(L, id[out - 1], record, count, left, fresh);                                \
+            if (i + 2 < n)                                                                           \
+                saw_right(L, id[i + 2], record, count);                                              \
+            id[out++] = (id_type)fresh;                                                              \
+            i += 2;                                                                                  \
+        }                                                                                            \
+        r->n = (uint8_t)out;                                                                         \
+        bpe_record_changed(&L->records, record);                                                     \
+    }
+MERGE_IN_RECORD(merge_in_narrow, uint16_t)
+MERGE_IN_RECORD(merge_in_wide, uint32_t)
+
+/* ---- what a merge does to other pairs ---- */
 static void lower_count(learner *L, uint32_t left, uint32_t right, int64_t change) {
     pair *p = change ? pair_find(L, left, right) : NULL;
     if (p && p->count > 0)
         p->count = p->count + change > 0 ? p->count + change : 0;
 }
 
+static bool is_born(const learner *L, uint32_t left, uint32_t right, int64_t count) {
+    return count > 0 && reaches(L, count, pair_key(left, right)) && !too_long(L, left, right);
+}
+
 static uint32_t born(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t n) {
-    if (count < L->floor || count <= 0 || too_long(L, left, right))
+    if (!is_born(L, left, right, count))
         return BPE_NONE;
     heap_push(L, (heap_item){count, pair_key(left, right)});
     return pair_new(L, left, right, count, n);
 }
 
+/* Entries that the lists of newborn pairs need; as candidates, too, where that is asked for. */
+static uint64_t newborn_entries(learner *L, uint32_t fresh, candidates *c) {
+    uint64_t sum = 0;
+    for (size_t k = 0; k < L->n_touched; k++) {
+        uint32_t x = L->touched[k];
+        const delta *d = &L->deltas[x];
+        for (int side = 0; side < 2; side++) {
+            uint32_t left = side ? fresh : x, right = side ? x : fresh, n = side ? d->n_right : d->n_left;
+            int64_t count = side ? d->right_new : d->left_new;
+            if (!is_born(L, left, right, count))
+                continue;
+            sum += has_no_list(L, n) ? 0 : n;
+            if (c)
+                candidates_add(c, count, pair_key(left, right), n);
+        }
+    }
+    return sum;
+}
+
+/* Room for the lists of newborn pairs, where need be by raising the floor over the worst pairs, old and new. */
+static void make_room_for_newborn(learner *L, uint32_t fresh) {
+    if (lists_reserve(L, newborn_entries(L, fresh, NULL)))
+        return;
+    candidates c = {0};
+    newborn_entries(L, fresh, &c);
+    uint64_t merging = 0;
+    for (size_t i = 0; i < L->n_pairs; i++) {
+        const pair *p = &L->pairs[i];
+        uint64_t n = p->n_words == NO_LIST ? 0 : p->n_words;
+        if (i == L->merging)
+            merging = n;
+        else if (p->count > 0)
+            candidates_add(&c, p->count, pair_key(p->left, p->right), n);
+    }
+    candidates_keep(L, &c, (L->lists_max - merging) / 2);
+    free(c.item);
+    lists_squeeze(L);
+    lists_reserve(L, newborn_entries(L, fresh, NULL));
+}
+
+/* The lists of newborn pairs, by another visit: where `fresh` stands, and what is beside it. */
+static void fill_newborn(learner *L, uint32_t record, uint32_t fresh) {
+    uint32_t id[BPE_LINK_IDS + 1], in = record;
+    int64_t count;
+    uint32_t n = record_pairs(L, record, id, &count), own = bpe_record_at(&L->records, record)->n;
+    for (uint32_t i = 0; i < own; i++) {
+        if (id[i] != fresh)
+            continue;
+        uint32_t x = i ? id[i - 1] : id_before(L, record, &in), p;
+        if (x != BPE_NONE && (p = L->deltas[x].left_pair) != BPE_NONE)
+            pair_add_record(L, p, i ? record : in);
+        if (i + 1 < n && id[i + 1] != fresh && (p = L->deltas[id[i + 1]].right_pair) != BPE_NONE)
+            pair_add_record(L, p, record);
+    }
+}
+
+/* Calls visit for all records of the pair that is being merged. */
+typedef void visitor(learner *L, uint32_t record, uint32_t left, uint32_t right, uint32_t fresh);
+static void visit_records(learner *L, visitor *visit, uint32_t fresh) {
+    enum { AHEAD = 8 };
+    const pair p = L->pairs[L->merging];
+    uint64_t at = 0;
+    uint32_t record;
+    if (p.n_words == NO_LIST)
+        while (bpe_records_next(&L->records, &at, &record))
+            visit(L, record, p.left, p.right, fresh);
+    for (uint32_t i = 0; p.n_words != NO_LIST && i < p.n_words; i++) {
+        const uint32_t *list = L->lists + p.at;
+        if (i + AHEAD < p.n_words && L->records.file < 0)
+            __builtin_prefetch(bpe_record_at(&L->records, list[i + AHEAD]), 1);
+        visit(L, list[i], p.left, p.right, fresh);
+    }
+}
+
+static void visit_newborn(learner *L, uint32_t record, uint32_t left, uint32_t right, uint32_t fresh) {
+    fill_newborn(L, record, fresh);
+}
+
+static void add_seen(learner *L) {
+    for (size_t k = 0; k < L->left_seen.n; k++) {
+        uint32_t p = L->deltas[L->left_seen.item[k].neighbour].left_pair;
+        if (p != BPE_NONE)
+            pair_add_record(L, p, L->left_seen.item[k].record);
+    }
+    for (size_t k = 0; k < L->right_seen.n; k++) {
+        uint32_t p = L->deltas[L->right_seen.item[k].neighbour].right_pair;
+        if (p != BPE_NONE)
+            pair_add_record(L, p, L->right_seen.item[k].record);
+    }
+}
+
 static void apply_deltas(learner *L, uint32_t left, uint32_t right, uint32_t fresh) {
-    lists_reserve(L, L->n_left_seen + L->n_right_seen);
+    for (size_t k = 0; k < L->n_touched; k++) {
+        uint32_t x = L->touched[k];
+        lower_count(L, x, left, L->deltas[x].left_old);
+        lower_count(L, right, x, L->deltas[x].right_old);
+    }
+    make_room_for_newborn(L, fresh);
     for (size_t k = 0; k < L->n_touched; k++) {
         uint32_t x = L->touched[k];
         delta *d = &L->deltas[x];
-        lower_count(L, x, left, d->left_old);
-        lower_count(L, right, x, d->right_old);
         d->left_pair = born(L, x, fresh, d->left_new, d->n_left);
         d->right_pair = born(L, fresh, x, d->right_new, d->n_right);
     }
-    for (size_t k = 0; k < L->n_left_seen; k++) {
-        uint32_t p = L->deltas[L->left_seen[k].neighbour].left_pair;
-        if (p != BPE_NONE)
-            pair_add_word(L, p, L->left_seen[k].word);
-    }
-    for (size_t k = 0; k < L->n_right_seen; k++) {
-        uint32_t p = L->deltas[L->right_seen[k].neighbour].right_pair;
-        if (p != BPE_NONE)
-            pair_add_word(L, p, L->right_seen[k].word);
-    }
+    if (L->seen_lost)
+        visit_records(L, visit_newborn, fresh);
+    else
+        add_seen(L);
     for (size_t k = 0; k < L->n_touched; k++)
         L->deltas[L->touched[k]] = (delta){0};
-    L->n_touched = L->n_left_seen = L->n_right_seen = 0;
+    L->n_touched = L->left_seen.n = L->right_seen.n = 0;
+    L->seen_lost = false;
 }
 
 static void merge_pair(learner *L, pair *p) {
-    uint32_t left = p->left, right = p->right, fresh = L->n_tokens, n = p->n_words;
-    const uint32_t *word = L->lists + p->at;
+    uint32_t left = p->left, right = p->right, fresh = L->n_tokens;
+    L->merging = (size_t)(p - L->pairs);
     token_add(L, token_text(L, left), token_text(L, right));
     if (L->n_tokens >= L->cap_deltas) {
-        size_t cap = 2 * (size_t)L->n_tokens;
+        size_t cap = L->n_tokens + L->n_tokens / 4;
         L->deltas = wt_xrealloc(L->deltas, cap * sizeof *L->deltas);
         memset(L->deltas + L->cap_deltas, 0, (cap - L->cap_deltas) * sizeof *L->deltas);
         L->touched = wt_xrealloc(L->touched, cap * sizeof *L->touched);
         L->cap_deltas = cap;
     }
-    pair_kill(p);
-    enum { AHEAD = 8 };
-    for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n)
-            __builtin_prefetch(L->cells + ((size_t)word[i + AHEAD] << L->unit_bits), 1);
-        merge_in_word(L, word[i], left, right, fresh);
-    }
+    visit_records(L, L->records.wide ? merge_in_wide : merge_in_narrow, fresh);
     apply_deltas(L, left, right, fresh);
+    pair_kill(&L->pairs[L->merging]);
+    L->merging = SIZE_MAX;
+    if (L->n_pairs > L->compact_at)
+        pairs_compact(L);
     size_t cap = L->cap_merges;
     WT_GROW(L->merge, cap, L->n_merges + 1);
     L->cap_merges = (uint32_t)cap;
@@ -532,60 +807,77 @@ static void start_tokens(learner *L) {
         token_add(L, bpe_token_bytes(base, id), (wt_str){NULL, 0});
 }
 
-uint64_t bpe_learning_memory(uint64_t words, uint64_t bytes) {
-    /* text, position and count; a record and where it is; lists of nearly all pairs; pairs, tallies, tokens */
-    return words * 16 + bytes + words * 16 + bytes * 4 + bytes * 3 + (16 << 20);
+/* The ids that a word begins with. */
+static uint32_t first_ids(const learner *L, wt_str text, uint32_t *ids) {
+    if (L->options->extend)
+        return (uint32_t)bpe_merge_piece(L->options->extend, (const uint8_t *)text.ptr, text.len, ids);
+    for (size_t i = 0; i < text.len; i++)
+        ids[i] = first_id(L, (uint8_t)text.ptr[i]);
+    return (uint32_t)text.len;
 }
 
-/* Counts the cells of all records, and the longest word. */
-static int size_records(learner *L, bpe_words *words, size_t *cells, size_t *longest, wt_err *err) {
-    unsigned __int128 total = 0;
-    *cells = 0, *longest = 1;
-    for (size_t w = 0; w < words->n; w++) {
-        size_t n = bpe_words_text(words, w).len, unit = (size_t)1 << L->unit_bits;
-        *cells += n > 1 ? (n + 3 + unit - 1) / unit * unit : 0;
-        *longest = n > *longest ? n : *longest;
-        total += (unsigned __int128)words->count[w] * n;
+/* Ids of a word, or of a part of one, as one record or as links of a chain. */
+static int add_records(learner *L, const uint32_t *ids, uint32_t n, uint64_t count, bool first, bool last, wt_err *err) {
+    uint32_t max = L->records.wide ? BPE_LINK_IDS_WIDE : BPE_LINK_IDS;
+    if (first && last && n <= max)
+        return bpe_records_add(&L->records, count, ids, n, 0, err);
+    for (uint32_t i = 0; i < n; i += max) {
+        bool ends = n - i <= max;
+        uint8_t flags = (first && i == 0 ? 0 : BPE_LINK_PREVIOUS) | (last && ends ? 0 : BPE_LINK_NEXT);
+        if (bpe_records_add(&L->records, count, ids + i, ends ? n - i : max, flags, err))
+            return -1;
     }
-    return total > INT64_MAX ? wt_fail(err, WT_ELIMIT, "the words' counts add up to more than 2^63 bytes") : 0;
+    return 0;
 }
 
-static void fill_record(learner *L, wt_str text, uint64_t count, uint32_t *ids) {
-    const bpe_model *base = L->options->extend;
-    uint32_t *c = L->cells + L->n_cells;
-    c[0] = (uint32_t)count, c[1] = (uint32_t)(count >> 32);
-    if (base) {
-        c[2] = (uint32_t)bpe_merge_piece(base, (const uint8_t *)text.ptr, text.len, ids);
-        memcpy(c + 3, ids, c[2] * sizeof *ids);
-    } else {
-        c[2] = (uint32_t)text.len;
-        for (size_t i = 0; i < text.len; i++)
-            c[3 + i] = first_id(L, (uint8_t)text.ptr[i]);
+/* Merges of a tokenizer to extend must see a word as a whole, so its parts are put together for it. */
+static int add_word(learner *L, const bpe_word *w, wt_buf *whole, uint32_t **ids, size_t *cap_ids, wt_err *err) {
+    wt_str text = w->text;
+    bool first = w->at == 0, last = w->last;
+    if (L->options->extend && w->len > BPE_PART_MAX) {
+        wt_buf_add_str(whole, text);
+        if (!last)
+            return 0;
+        text = wt_buf_view(whole), first = true;
     }
-    size_t unit = (size_t)1 << L->unit_bits;
-    L->record[L->n_words++] = (uint32_t)(L->n_cells >> L->unit_bits);
-    L->n_cells += (3 + c[2] + unit - 1) / unit * unit;
+    WT_GROW(*ids, *cap_ids, BPE_ROOM(text.len));
+    uint32_t n = first_ids(L, text, *ids);
+    wt_buf_clear(whole);
+    return first && last && n < 2 ? 0 : add_records(L, *ids, n, w->count, first, last, err);
 }
 
 /* Words of one token have no pairs and are left out. */
-static int start_records(learner *L, bpe_words *words, wt_err *err) {
-    size_t cells, longest;
-    L->unit_bits = L->paged.on_disk || words->n_bytes > UINT32_MAX / 4 ? 2 : 0;
-    if (size_records(L, words, &cells, &longest, err))
+static int start_records(learner *L, const bpe_words *words, wt_err *err) {
+    bool wide = L->options->vocab_size > 65536;
+    uint64_t room = 20 * words->n + (wide ? 5 : 3) * words->n_bytes;
+    wt_buf whole = {0};
+    uint32_t *ids = NULL;
+    size_t cap_ids = 0;
+    bpe_reader reader;
+    int more, bad = 0;
+    unsigned __int128 total = 0;
+    if (bpe_records_init(&L->records, wide, room, L->memory / 2, L->options->temp_dir, err))
         return -1;
-    if (cells >> L->unit_bits > UINT32_MAX)
-        return wt_fail(err, WT_ELIMIT, "the distinct words are longer than 64 GiB together");
-    L->cells = bpe_paged_resize(&L->paged, NULL, (cells + 1) * sizeof *L->cells);
-    L->record = bpe_paged_resize(&L->paged, NULL, (words->n + 1) * sizeof *L->record);
-    uint32_t *ids = L->options->extend ? wt_xmalloc(BPE_ROOM(longest) * sizeof *ids) : NULL;
-    for (size_t w = 0; w < words->n; w++) {
-        wt_str text = bpe_words_text(words, w);
-        if (text.len > 1)
-            fill_record(L, text, words->count[w], ids);
+    bpe_reader_init(&reader, words, 0, bpe_words_end(words));
+    while (!bad && (more = bpe_reader_next(&reader, err)) == 1) {
+        const bpe_word *w = &reader.word;
+        total += (unsigned __int128)w->count * w->text.len;
+        bad = total > INT64_MAX ? wt_fail(err, WT_ELIMIT, "the words' counts add up to more than 2^63 bytes")
+                                : add_word(L, w, &whole, &ids, &cap_ids, err);
     }
+    bpe_reader_free(&reader);
+    wt_buf_free(&whole);
     free(ids);
-    bpe_words_free(words);
-    return 0;
+    return bad || more < 0 ? -1 : bpe_records_seal(&L->records, err);
+}
+
+/* Shares of the memory: records up to a half, or a quarter for their blocks; of the rest half for lists, and for what
+ * a recount or a merge needs for the moment. */
+static void share_memory(learner *L) {
+    size_t records = L->records.file < 0 ? bpe_records_bytes(&L->records) : L->memory / 4;
+    size_t rest = L->memory - records;
+    L->lists_max = rest / 2 / sizeof *L->lists;
+    L->seen_max = rest / 16 / sizeof(occurrence);
 }
 
 static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_err *err) {
@@ -613,18 +905,15 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
     return bpe_build_finish(&build, bpe_splitter_new(bpe_counter_pattern(counter), NULL), err);
 }
 
-static void learner_free(learner *L) {
-    bpe_paged_resize(&L->paged, L->cells, 0);
-    bpe_paged_resize(&L->paged, L->record, 0);
-    bpe_paged_resize(&L->paged, L->lists, 0);
+/* What only merging needs; the model is made without it. */
+static void learner_drop(learner *L) {
+    bpe_records_free(&L->records);
+    free(L->lists);
     free(L->pairs);
     free(L->slot);
     free(L->heap);
-    bpe_paged_resize(&L->paged, L->left_seen, 0);
-    bpe_paged_resize(&L->paged, L->right_seen, 0);
-    wt_buf_free(&L->token_bytes);
-    free(L->token_at);
-    free(L->merge);
+    free(L->left_seen.item);
+    free(L->right_seen.item);
     free(L->deltas);
     free(L->touched);
 }
@@ -644,40 +933,48 @@ static int check_base(const bpe_model *base, wt_err *err) {
     return result;
 }
 
+static int learn_merges(learner *L, uint32_t target, int (*progress)(void *ctx, uint32_t merges), void *ctx, wt_err *err) {
+    while (L->n_merges < target) {
+        pair *p = L->floor.count == INT64_MAX ? NULL : heap_take(L);
+        if (p)
+            merge_pair(L, p);
+        else if (L->floor.count > lowest_count(L) || L->floor.key != ANY_KEY)
+            recount(L, target);
+        else
+            break;
+        if (L->records.failed) {
+            if (err)
+                *err = L->records.err;
+            return -1;
+        }
+        if (p && progress && progress(ctx, L->n_merges))
+            return wt_fail(err, WT_ESTOP, "stopped after %u merges", L->n_merges);
+    }
+    return 0;
+}
+
 bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t merges), void *ctx,
                      wt_err *err) {
-    learner L = {.options = bpe_counter_options(counter), .floor = INT64_MAX};
+    learner L = {.options = bpe_counter_options(counter), .floor = {INT64_MAX, ANY_KEY}, .merging = SIZE_MAX};
     bpe_model *model = NULL;
     if (L.options->extend && check_base(L.options->extend, err))
         return NULL;
     start_tokens(&L);
     uint32_t target = L.options->vocab_size - L.n_tokens - (uint32_t)bpe_counter_specials(counter)->n;
-    int64_t lowest = L.options->min_frequency ? (int64_t)L.options->min_frequency : 1;
     bpe_words *words = bpe_counter_take(counter);
-    L.memory = bpe_counter_memory(counter);
-    bpe_paged_init(&L.paged, bpe_counter_learning_memory(counter) > L.memory, L.options->temp_dir);
-    int stop = start_records(&L, words, err);
-    while (!stop && L.n_merges < target) {
-        if (L.paged.failed) {
-            if (err)
-                *err = L.paged.err;
-            stop = -1;
-            break;
-        }
-        pair *p = L.floor == INT64_MAX ? NULL : heap_take(&L);
-        if (p) {
-            merge_pair(&L, p);
-            if (progress && progress(ctx, L.n_merges))
-                stop = wt_fail(err, WT_ESTOP, "stopped after %u merges", L.n_merges);
-        } else if (L.floor > lowest) {
-            recount(&L, target);
-        } else {
-            break;
-        }
+    L.memory = bpe_learning_memory(L.options);
+    int bad = start_records(&L, words, err);
+    bpe_words_free(words);
+    if (!bad) {
+        share_memory(&L);
+        bad = learn_merges(&L, target, progress, ctx, err);
     }
-    if (!stop)
+    learner_drop(&L);
+    if (!bad)
         model = make_model(&L, counter, err);
-    learner_free(&L);
+    wt_buf_free(&L.token_bytes);
+    free(L.token_at);
+    free(L.merge);
     return model;
 }
 

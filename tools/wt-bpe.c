@@ -41,7 +41,7 @@ static const wt_opt train_options[] = {
     OPT_INPUT,
     {"from-counts", 0, WT_OPT_LIST, &from_counts, "FILE", "words already counted (--counts-out), besides the inputs"},
     {"counts-out", 0, WT_OPT_STRING, &counts_out, "FILE", "write the words with their counts, most frequent first"},
-    {"memory", 0, WT_OPT_BYTES, &memory, "SIZE", "for training; more goes to temporary files"},
+    {"memory", 0, WT_OPT_BYTES, &memory, "SIZE", "that training holds, all threads together; more goes to temporary files (at least 57 MiB for 50,257 ids on 2 threads)"},
     {"temp-dir", 0, WT_OPT_STRING, &temp_dir, "DIR", "for them", "$TMPDIR, /tmp"},
     {0},
 };
@@ -341,10 +341,6 @@ static int learn_and_save(bpe_counter *counter, const bpe_train_options *o, cons
                           const char *dir, wt_err *err) {
     if (wt_cluster_rank() != 0)
         return 0;
-    uint64_t need = bpe_counter_learning_memory(counter), granted = o->memory ? o->memory : 512 << 20;
-    if (need > granted)
-        wt_info("learning needs about %lu MiB, more than --memory: its tables are in temporary files",
-                (unsigned long)(need >> 20));
     wt_progress_begin("learning", "merges", o->vocab_size - (o->extend ? bpe_vocab_size(o->extend) : 256) - o->n_specials);
     bpe_model *model = bpe_learn(counter, learn_progress, NULL, err);
     wt_progress_end();
