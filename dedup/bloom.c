@@ -445,6 +445,16 @@ double bloom_fp_expected(const bloom *b) {
     return rate < 1 ? rate : 1;
 }
 
+double bloom_fp_quick(const bloom *b) {
+    double rate = 0;
+    for (int i = 0; i < b->n_layers; i++) {
+        const bloom_layer *l = &b->layer[i];
+        int k = l->plan.k * (l->plan.variant == BLOOM_TWO_LINE ? 2 : 1);
+        rate += pow(-expm1(-k * (double)l->n_added / ((double)l->plan.bytes * 8)), k);
+    }
+    return rate < 1 ? rate : 1;
+}
+
 bool bloom_overfull(const bloom *b) { return bloom_fp_expected(b) > 1.5 * b->fp_rate; }
 
 /* ---- union ---- */

@@ -103,6 +103,7 @@ void bloom_stats_read(const bloom *b, bloom_stats *stats);   /* reads all bits: 
 uint64_t bloom_n_added(const bloom *b);
 uint64_t bloom_bytes(const bloom *b);
 double bloom_fp_expected(const bloom *b);             /* from n_added alone: no pass */
+double bloom_fp_quick(const bloom *b);                /* the same by the shortcut formula, some per cent low */
 /* True once the expected rate is past 1.5 times the target. */
 bool bloom_overfull(const bloom *b);
 

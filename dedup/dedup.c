@@ -373,8 +373,9 @@ static int judge_near(const judge *j) {
         if (j->counts) j->counts->keys_tested += bands, j->counts->keys_hit += votes[i];
         doc_keys *doc = &b->doc[whose[i]];
         doc->votes = (int)votes[i];
-        if (doc->votes >= j->d->rules.plan.votes)
-            claim(j, doc, DEDUP_NEAR, sketch_similarity(&j->d->rules.plan, doc->votes));
+        const near_set *near = &j->d->near;
+        if (votes[i] >= near->votes_now)
+            claim(j, doc, DEDUP_NEAR, sketch_similarity(&near->plan, doc->votes, near->rate_now));
     }
     free(keys), free(whose), free(votes);
     return result;

@@ -108,12 +108,33 @@ static void count_votes(const near_work *w, uint32_t *votes, uint8_t *kept) {
             n += w->view[b].seen[i] || (group != NONE && alive[b][group]);
         }
         votes[i] = n;
-        kept[i] = n < (uint32_t)w->near->plan.votes;
+        kept[i] = n < w->near->votes_now;
         for (int b = 0; kept[i] && b < bands; b++)
             if (w->view[b].group[i] != NONE) alive[b][w->view[b].group[i]] = 1;
     }
     for (int b = 0; b < bands; b++) free(alive[b]);
     free(alive);
+}
+
+/* How often the filters err now, from their counts of keys, so the same for any number of threads; with
+ * ranks, each tells the rates of its bands. */
+static void ask_rate(near_set *near) {
+    int bands = near->plan.bands;
+    uint64_t *bits = wt_xcalloc((size_t)bands, sizeof *bits);
+    double rate, sum = 0;
+    for (int b = 0; b < bands; b++)
+        if (band_is_mine(b)) {
+            rate = bloom_fp_quick(near->band[b]);
+            memcpy(&bits[b], &rate, sizeof rate);
+        }
+    if (wt_cluster_size() > 1) wt_cluster_or_u64(bits, (size_t)bands);
+    for (int b = 0; b < bands; b++) {
+        memcpy(&rate, &bits[b], sizeof rate);
+        sum += rate;
+    }
+    near->rate_now = sum / bands;
+    near->votes_now = (uint32_t)sketch_votes(&near->plan, near->rate_now);
+    free(bits);
 }
 
 /* The views lie in one block of words, so that ranks join what each knows of its bands by one OR.
@@ -145,6 +166,7 @@ int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, u
         w.view[b].group = (uint32_t *)block + (size_t)b * wide;
         w.view[b].seen = (uint8_t *)((uint32_t *)block + (size_t)bands * wide) + (size_t)b * wide;
     }
+    ask_rate(near);
     for (int b = 0; b < bands && !test_only && !result; b++)
         if (band_is_mine(b)) result = bloom_reserve(near->band[b], n, err);
     if (wt_cluster_any(result != 0)) {

@@ -10,13 +10,15 @@
 typedef struct {
     sketch_plan plan;
     bloom **band;               /* plan.bands filters */
+    double rate_now;            /* of the filters before the last batch: a mean */
+    uint32_t votes_now;         /* from which its documents were duplicates */
 } near_set;
 
 int near_init(near_set *near, const sketch_plan *plan, const bloom_config *each, wt_err *err);
 void near_reset(near_set *near);
 
 /* keys: n documents of plan.bands band keys. votes[i]: bands of document i that an earlier kept
- * document has. Documents with fewer votes than plan.votes are kept and, unless test_only,
+ * document has. Documents with fewer than near->votes_now (set here) are kept and, unless test_only,
  * remembered. */
 int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, uint32_t *votes,
                int threads, wt_err *err);

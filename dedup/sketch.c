@@ -2,13 +2,15 @@
 #include "dedup/sketch.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/hash.h"
 #include "dedup/bloom.h"
+#include "dedup/sketch_impl.h"
 
-#define GOLDEN 0x9e3779b97f4a7c15u
-#define EMPTY UINT32_MAX
+#define GOLDEN SKETCH_GOLDEN
+#define EMPTY SKETCH_EMPTY
 
 /* ---- the sketch ----
  * A value is (round, 32 hash bits); as rounds come in order and a later round only fills bins that
@@ -37,32 +39,38 @@ void sketch_make_plain(const uint64_t *keys, size_t n, int n_bins, uint32_t *bin
     }
 }
 
-/* A round beyond the first: only bins that are empty now may take values. */
-static int fill_empty(const uint64_t *keys, size_t n, uint32_t t, uint32_t round, uint32_t *bins,
-                      uint8_t *open) {
+static int round_plain(const uint64_t *keys, size_t n, uint32_t t, uint32_t round, uint32_t *bins, uint32_t *limit) {
     int filled = 0;
-    for (uint32_t bin = 0; bin < t; bin++) open[bin] = bins[bin] == EMPTY;
     for (size_t i = 0; i < n; i++) {
         uint64_t hash = round_hash(keys[i], round);
         uint32_t bin = round < t ? bin_of(hash, t) : round - t, value = value_of(hash);
-        if (!open[bin] || value >= bins[bin]) continue;
-        filled += bins[bin] == EMPTY;
-        bins[bin] = value;
+        if (value >= limit[bin]) continue;
+        filled += limit[bin] == EMPTY;
+        bins[bin] = limit[bin] = value;
     }
     return filled;
 }
 
+/* Rounds beyond the first, in which only bins that are empty may take values. */
+static void fill_empty(const uint64_t *keys, size_t n, uint32_t t, int n_empty, uint32_t *bins) {
+    bool fast = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    uint32_t limit[SKETCH_BINS_MAX];
+    for (uint32_t round = 1; n_empty > 0; round++) {
+        for (uint32_t bin = 0; bin < t; bin++) limit[bin] = bins[bin] == EMPTY ? EMPTY : 0;
+        n_empty -= (fast && round < t ? sketch_round_avx512 : round_plain)(keys, n, t, round, bins, limit);
+    }
+}
+
 void sketch_make(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins) {
     uint32_t t = (uint32_t)n_bins;
-    uint8_t open[SKETCH_BINS_MAX];
     memset(bins, 0xff, t * sizeof *bins);
     for (size_t i = 0; i < n; i++) {
         uint32_t bin = bin_of(keys[i], t), value = value_of(keys[i]);
         if (value < bins[bin]) bins[bin] = value;
     }
-    int empty = 0;
-    for (uint32_t bin = 0; bin < t; bin++) empty += bins[bin] == EMPTY;
-    for (uint32_t round = 1; empty > 0; round++) empty -= fill_empty(keys, n, t, round, bins, open);
+    int n_empty = 0;
+    for (uint32_t bin = 0; bin < t; bin++) n_empty += bins[bin] == EMPTY;
+    fill_empty(keys, n, t, n_empty, bins);
 }
 
 void sketch_bands(const uint32_t *bins, const sketch_plan *plan, uint64_t *band_keys) {
@@ -95,9 +103,15 @@ static double binomial_tail(int n, double p, int c) {
     return sum < 1 ? sum : 1;
 }
 
-double sketch_recall(const sketch_plan *plan, double J) {
+int sketch_votes(const sketch_plan *plan, double rate_now) {
+    if (!plan->votes_full) return plan->votes;
+    int more = (int)lround((plan->votes_full - plan->votes) * rate_now / plan->band_fp_rate);
+    return plan->votes + more < plan->bands ? plan->votes + more : plan->bands;
+}
+
+double sketch_recall(const sketch_plan *plan, double J, double rate_now) {
     double p = pow(J, plan->rows);
-    return binomial_tail(plan->bands, p + (1 - p) * plan->band_fp_rate, plan->votes);
+    return binomial_tail(plan->bands, p + (1 - p) * rate_now, sketch_votes(plan, rate_now));
 }
 
 void sketch_plan_rate(sketch_plan *plan, double fp_rate) {
@@ -116,23 +130,25 @@ double sketch_bytes_per_doc(const sketch_plan *plan) {
     return plan->bands * filter.bits_per_key / 8;
 }
 
-double sketch_similarity(const sketch_plan *plan, int votes) {
-    return pow((double)votes / plan->bands, 1.0 / plan->rows);
+double sketch_similarity(const sketch_plan *plan, int votes, double rate_now) {
+    double hit = ((double)votes / plan->bands - rate_now) / (1 - rate_now);
+    return hit > 0 ? pow(hit, 1.0 / plan->rows) : 0;
 }
 
 /* ---- the choice ----
  * What a number of bands, rows and votes is worth is its expected F1 over a run. Three things are
  * assumed, and nothing is fitted to a corpus:
  *   - related documents have similarities of density 3 J^2: near-misses are common, copies more so
- *   - a run begins with empty filters and ends with full ones, so the filters' own votes, which
- *     the rate they have when full tells, count for less on the way: mean over fills
+ *   - a run begins with empty filters and ends with full ones: mean over fills. The votes asked for
+ *     rise by those that the filters add to a document at the threshold
  *   - in CROWD_WEIGHT of the cases a document below the threshold has met not one relative but CROWD
  *     (pages of one template), whose votes add up. Few rows and many bands would lose there
- * Documents without relatives must not be dropped more often than fp_rate with full filters. */
+ * Of documents without relatives, a share of at most fp_rate may be dropped, at any fill. */
 enum { BANDS_MAX = 192, ROWS_MAX = 64, BINS_WANTED_MAX = 768, FILLS = 3, BELOW = 16, ABOVE = 12 };
 #define PRIOR_POWER 2
 #define CROWD 2
-#define CROWD_WEIGHT 0.1
+#define CROWD_WEIGHT 0.05
+#define PRICE 1e-4              /* of a band, or ten bins, in F1: 40 of them cost a microsecond a document */
 #define REACH 0.45              /* similarities further below the threshold make no votes to speak of */
 
 /* Bits a key of a filter of BLOOM_AUTO by its rate; a test holds them to bloom_plan_make(), which is too
@@ -155,62 +171,86 @@ double sketch_rate_of_bits(double bits) {
     return exp(low + (step < 1 ? step : 1) * (high - low));
 }
 
-/* tail[c] += weight * P[Binomial(n, p) >= c], for c = 0..n: terms outwards from the mode as long as they
- * matter, then sums. 0 < p < 1. */
-static void tails_add(double *tail, int n, double p, double weight) {
+static double bits_of_rate(double rate) {
+    int i = 1;
+    while (i < N_BITS - 1 && BITS_OF_RATE[i].rate > rate) i++;
+    double low = log(BITS_OF_RATE[i - 1].rate), high = log(BITS_OF_RATE[i].rate);
+    return BITS_OF_RATE[i - 1].bits + (log(rate) - low) / (high - low) * (BITS_OF_RATE[i].bits - BITS_OF_RATE[i - 1].bits);
+}
+
+/* The plan's filters' rate at a share of the keys they are made for. */
+static double rate_at_fill(const sketch_plan *plan, double fill) {
+    double bits = bits_of_rate(plan->band_fp_rate), k = fmax(1, round(bits * M_LN2));
+    return plan->band_fp_rate * pow(expm1(-k * fill / bits) / expm1(-k / bits), k);
+}
+
+/* tail[c] += weight * P[Binomial(n, p) >= c + more], for c = 0..n: terms outwards from the mode as long as
+ * they matter, then sums. 0 < p < 1. */
+static void tails_add(double *tail, int n, double p, int more, double weight) {
     double term[SKETCH_BINS_MAX + 1], odds = p / (1 - p), sum = 0;
-    int mode = (int)((n + 1) * p), high = mode, low = mode;
+    int mode = (int)((n + 1) * p), high = mode, low = mode, i;
     term[mode] = weight * exp(log_factorial(n) - log_factorial(mode) - log_factorial(n - mode) +
                               mode * log(p) + (n - mode) * log1p(-p));
     double least = 1e-9 * term[mode];
     for (; high < n && term[high] > least; high++) term[high + 1] = term[high] * odds * (n - high) / (high + 1);
     for (; low > 0 && term[low] > least; low--) term[low - 1] = term[low] * low / (odds * (n - low + 1));
-    for (int i = high; i >= low; i--) tail[i] += sum += term[i];
-    for (int i = low - 1; i >= 0; i--) tail[i] += sum;
+    for (i = high; i >= low && i >= more; i--) tail[i - more] += sum += term[i];
+    for (; i >= more; i--) tail[i - more] += sum;
 }
 
-/* The chance that a filter of `bits` a key, whose rate is `rate` when full, errs at a share of its keys. */
-static double rate_at_fill(double rate, double bits, double fill) {
-    double k = fmax(1, round(bits * M_LN2));
-    return rate * pow(expm1(-k * fill / bits) / expm1(-k / bits), k);
-}
+/* By the number of votes asked of empty filters, from 0 to the bands: how many related documents are called duplicates
+ * and are, or are not; `all` are. */
+typedef struct {
+    double hit[SKETCH_BINS_MAX + 1], alarm[SKETCH_BINS_MAX + 1], all;
+} outcome;
 
-/* The best number of votes for these bands and rows, from votes_min on, and the F1 that is expected of it. */
-static double best_votes(sketch_plan *plan, double bits, double threshold, int votes_min) {
+/* `more`: the votes that full filters ask for beyond that. */
+static void expect_outcome(const sketch_plan *plan, int more, double threshold, outcome *o) {
     static const double fill[FILLS] = {0.1127, 0.5, 0.8873}, share[FILLS] = {5 / 18.0, 8 / 18.0, 5 / 18.0};   /* Gauss */
-    double hit[SKETCH_BINS_MAX + 1] = {0}, alarm[SKETCH_BINS_MAX + 1] = {0}, all = 0, best = -1;
-    double low = fmax(0, threshold - REACH), step;
-    int n = plan->bands;
+    double low = fmax(0, threshold - REACH);
+    memset(o, 0, sizeof *o);
     for (int f = 0; f < FILLS; f++) {
-        double blank = 1 - rate_at_fill(plan->band_fp_rate, bits, fill[f]);
+        double rate = rate_at_fill(plan, fill[f]), blank = 1 - rate;
+        int more_now = (int)lround(more * rate / plan->band_fp_rate);
         for (int i = 0; i < BELOW + ABOVE; i++) {
             bool duplicate = i >= BELOW;
-            step = duplicate ? (1 - threshold) / ABOVE : (threshold - low) / BELOW;
+            double step = duplicate ? (1 - threshold) / ABOVE : (threshold - low) / BELOW;
             double J = duplicate ? threshold + (i - BELOW + 0.5) * step : low + (i + 0.5) * step;
             double weight = share[f] * step * pow(J, PRIOR_POWER), miss = 1 - pow(J, plan->rows);
             if (duplicate) {
-                tails_add(hit, n, 1 - miss * blank, weight);
-                all += weight;
+                tails_add(o->hit, plan->bands, 1 - miss * blank, more_now, weight);
+                o->all += weight;
             } else {
-                tails_add(alarm, n, 1 - miss * blank, weight * (1 - CROWD_WEIGHT));
-                tails_add(alarm, n, 1 - pow(miss, CROWD) * blank, weight * CROWD_WEIGHT);
+                tails_add(o->alarm, plan->bands, 1 - miss * blank, more_now, weight * (1 - CROWD_WEIGHT));
+                tails_add(o->alarm, plan->bands, 1 - pow(miss, CROWD) * blank, more_now, weight * CROWD_WEIGHT);
             }
         }
     }
-    for (int c = votes_min; c <= n; c++) {
-        double f1 = 2 * hit[c] / (hit[c] + alarm[c] + all);
-        if (f1 > best) best = f1, plan->votes = c;
-    }
-    return best;
 }
 
-/* The fewest votes that unrelated documents reach with a chance of at most fp_rate; above the bands: none. */
-static int votes_least(const sketch_plan *plan, double fp_rate) {
-    double tail[SKETCH_BINS_MAX + 1] = {0};
-    int c = 1;
-    tails_add(tail, plan->bands, plan->band_fp_rate, 1);
-    while (c <= plan->bands && tail[c] > fp_rate) c++;
-    return c;
+/* The fewest votes asked of empty filters that keep unrelated documents below fp_rate at each fill. */
+static int votes_least(const sketch_plan *plan, int more, double fp_rate) {
+    enum { STEPS = 8 };
+    int least = 1;
+    for (int i = 1; i <= STEPS; i++) {
+        double tail[SKETCH_BINS_MAX + 1] = {0}, rate = rate_at_fill(plan, (double)i / STEPS);
+        tails_add(tail, plan->bands, rate, (int)lround(more * rate / plan->band_fp_rate), 1);
+        while (least <= plan->bands && tail[least] > fp_rate) least++;
+    }
+    return least;
+}
+
+/* The best number of votes for these bands and rows, and the F1 that is expected of it; below 0: none. */
+static double best_votes(sketch_plan *plan, double threshold, double fp_rate) {
+    outcome o;
+    double best = -1;
+    int more = (int)lround((1 - pow(threshold, plan->rows)) * plan->bands * plan->band_fp_rate);
+    expect_outcome(plan, more, threshold, &o);
+    for (int c = votes_least(plan, more, fp_rate); c + more <= plan->bands; c++) {
+        double f1 = 2 * o.hit[c] / (o.hit[c] + o.alarm[c] + o.all);
+        if (f1 > best) best = f1, plan->votes = c, plan->votes_full = c + more;
+    }
+    return best;
 }
 
 int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_plan *plan,
@@ -222,15 +262,15 @@ int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_
     double best = 0;
     int rows_from = 1, rows_to = ROWS_MAX;            /* around the best of the number of bands before */
     for (int b = 4; b <= BANDS_MAX; b += b < 24 ? 1 : b / 16) {
-        double bits = fmin(8 * bytes_per_doc / b, BITS_OF_RATE[N_BITS - 1].bits), best_here = 0;
+        double rate = sketch_rate_of_bits(8 * bytes_per_doc / b), best_here = 0;
+        if (rate > BITS_OF_RATE[0].rate) break;
         /* Whole parts of 1e-5: the rate is written into states, and libraries differ in last digits. */
-        sketch_plan p = {b, rows_from, 0, ceil(sketch_rate_of_bits(bits) * 1e5) / 1e5};
-        int votes_min = votes_least(&p, fp_rate), best_rows = 0;
-        if (p.band_fp_rate > BITS_OF_RATE[0].rate || votes_min > b) continue;
+        sketch_plan p = {b, rows_from, 0, ceil(rate * 1e5) / 1e5, 0};
+        int best_rows = 0;
         for (; p.rows <= rows_to && b * p.rows <= BINS_WANTED_MAX; p.rows++) {
             double one = pow(threshold, p.rows);
             if (one > 0.6 || one < 0.05) continue;
-            double f1 = best_votes(&p, bits, threshold, votes_min);
+            double f1 = best_votes(&p, threshold, fp_rate) - PRICE * (b + b * p.rows / 10.0);
             if (f1 > best_here) best_here = f1, best_rows = p.rows;
             if (f1 > best) best = f1, *plan = p;
         }
@@ -242,12 +282,18 @@ int sketch_solve(double threshold, double bytes_per_doc, double fp_rate, sketch_
 }
 
 void sketch_print_curve(const sketch_plan *plan, double threshold, wt_buf *out) {
-    wt_buf_printf(out, "%d of %d bands of %d rows, %d hashes, filters at %.3f, %.1f bytes a document\n",
-                  plan->votes, plan->bands, plan->rows, plan->bands * plan->rows, plan->band_fp_rate,
-                  sketch_bytes_per_doc(plan));
-    wt_buf_printf(out, "similarity  called duplicate\n");
+    double half = rate_at_fill(plan, 0.5), full = plan->band_fp_rate;
+    int c = plan->votes, votes_full = sketch_votes(plan, full);
+    outcome o;
+    expect_outcome(plan, votes_full - c, threshold, &o);
+    wt_buf_printf(out, "%d of %d bands of %d rows (%d of %d when the filters are full), %d hashes, filters at %.3f, %.1f bytes a document\n",
+                  c, plan->bands, plan->rows, votes_full, plan->bands, plan->bands * plan->rows, full, sketch_bytes_per_doc(plan));
+    wt_buf_printf(out, "expected over a run: precision %.3f, recall %.3f, F1 %.3f; of unrelated documents %.1e are dropped by full filters\n",
+                  o.hit[c] / (o.hit[c] + o.alarm[c]), o.hit[c] / o.all, 2 * o.hit[c] / (o.hit[c] + o.alarm[c] + o.all),
+                  sketch_recall(plan, 0, full));
+    wt_buf_printf(out, "similarity  called duplicate by half full filters\n");
     for (int percent = 40; percent <= 100; percent += 5) {
-        double chance = sketch_recall(plan, percent / 100.0);
+        double chance = sketch_recall(plan, percent / 100.0, half);
         wt_buf_printf(out, "      %.2f  %.4f %.*s%s\n", percent / 100.0, chance, (int)(chance * 50 + 0.5),
                       "##################################################",
                       fabs(percent / 100.0 - threshold) < 0.025 ? "  <- threshold" : "");

@@ -22,8 +22,8 @@ void dedup_rules_write(const dedup_rules *r, wt_buf *out) {
                   words_rule_name(r->words), (unsigned long long)r->seed, r->urls ? "true" : "false",
                   r->exact ? "true" : "false");
     if (r->near)
-        wt_buf_printf(out, ",\"near\":{\"shingle\":%d,\"bands\":%d,\"rows\":%d,\"votes\":%d,\"rate\":%.17g}",
-                      r->shingle, r->plan.bands, r->plan.rows, r->plan.votes, r->plan.band_fp_rate);
+        wt_buf_printf(out, ",\"near\":{\"shingle\":%d,\"bands\":%d,\"rows\":%d,\"votes\":%d,\"votes_full\":%d,\"rate\":%.17g}",
+                      r->shingle, r->plan.bands, r->plan.rows, r->plan.votes, r->plan.votes_full, r->plan.band_fp_rate);
     if (r->ngram)
         wt_buf_printf(out, ",\"ngram\":{\"n\":%d,\"unit\":\"%s\"}", r->ngram, UNITS[r->unit]);
     if (r->paragraphs) wt_buf_printf(out, ",\"paragraphs\":{\"count\":%d}", r->paragraph_count);
@@ -61,7 +61,8 @@ static int rules_read(wt_json json, dedup_rules *r, wt_err *err) {
     wt_json paragraphs = wt_json_get(json, "paragraphs");
     r->near = near.kind == WT_JSON_OBJECT;
     if (r->near && (get_int(near, "shingle", &r->shingle, err) || get_int(near, "bands", &r->plan.bands, err) ||
-                    get_int(near, "rows", &r->plan.rows, err) || get_int(near, "votes", &r->plan.votes, err)))
+                    get_int(near, "rows", &r->plan.rows, err) || get_int(near, "votes", &r->plan.votes, err) ||
+                    get_int(near, "votes_full", &r->plan.votes_full, err)))
         return -1;
     if (r->near && (wt_json_double(wt_json_get(near, "rate"), &r->plan.band_fp_rate) || r->plan.bands == 0 ||
                     !(r->plan.band_fp_rate > 0 && r->plan.band_fp_rate <= 0.5)))
