@@ -31,7 +31,7 @@ static bool mode_allowed(const plan_request *want, gpt_keep keep, optim_moments 
     if (want->recompute >= 0 && (want->recompute == 1) != (keep == GPT_KEEP_INPUTS)) return false;
     if (want->moments ? want->moments != (int)moments : moments != MOMENTS_FP32 && !want->inexact) return false;
     if (want->fused >= 0 ? want->fused != fused : fused && !want->inexact) return false;
-    return !(want->muon && moments != MOMENTS_FP32) && !(fused && want->ranks > 1 && !want->apart);
+    return !(want->muon && moments != MOMENTS_FP32);
 }
 
 static int too_small(const train_plan *smallest, const gpt_shape *shape, const plan_request *want, wt_err *err) {
@@ -67,8 +67,7 @@ int plan_choose(train_plan *plan, const gpt_shape *shape, const plan_request *wa
         if (plan->total <= want->limit) return 0;
         if (!smallest.total || plan->total < smallest.total) smallest = *plan;
     }
-    if (!smallest.total && want->muon) return wt_fail(err, WT_EARG, "Muon's moments are of fp32; leave --moments out, or take --optimizer adamw");
-    if (!smallest.total) return wt_fail(err, WT_EARG, "updates layer by layer need all gradients of a layer in one place; leave --update layers out with several ranks");
+    if (!smallest.total) return wt_fail(err, WT_EARG, "Muon's moments are of fp32; leave --moments out, or take --optimizer adamw");
     *plan = smallest;
     return too_small(&smallest, shape, want, err);
 }

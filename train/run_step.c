@@ -106,8 +106,10 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
                          .part_done = part_done, .ctx = r};
         if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
         if (!n && !run_apart(r)) { /* more ranks than windows: this one only takes part in the sums */
-            if (r->m->grad_stale) gpt_grad_zero(r->m);
-            for (int l = r->shape.n_layer - 1; l >= -1; l--) part_done(r, l);
+            for (int l = r->shape.n_layer - 1; l >= -1; l--) {
+                if (r->m->grad_stale || r->plan.fused) gpt_grad_zero(r->m);
+                part_done(r, l);
+            }
         }
         sum += (r->fused_step ? r->last_loss : loss) * (double)n / (double)windows;
         if (n == 0) break;

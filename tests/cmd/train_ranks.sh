@@ -1,0 +1,112 @@
+# wt-train on several ranks: the losses of one process; runs that go on with another number of ranks, after a rank was
+# killed or stopped; ranks that train apart.
+. "$ROOT/tests/lib.sh"
+case $BUILD in */asan | */tsan) skip "training on several ranks" "not with a sanitizer"; exit 0 ;; esac
+if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "training on several ranks" "no MPI here"; exit 0; fi
+flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-train" >make.log 2>&1 || { not_ok "wt-train builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
+M=$BUILD/mpi/bin/wt-train
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$@"; }
+losses() { grep -o '"loss":[0-9.]*' "$1/log.jsonl" | cut -d: -f2; }
+# close_to NAME RUN RUN LIMIT: as many losses, none further apart than that share.
+close_to() {
+    losses "$2" >a; losses "$3" >b
+    check "$1" awk -v limit="$4" 'NR == FNR { x[FNR] = $1; n = FNR; next } { d = $1 / x[FNR] - 1; if (d < 0) d = -d; if (d > limit) { print FNR, x[FNR], $1; exit 1 } m = FNR } END { exit !(n > 0 && n == m) }' a b
+}
+
+words="the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were"
+awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
+    for (d = 0; d < 120; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
+        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
+        printf "\",\"source\":\"t\"}\n" } }' > docs.jsonl
+check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
+check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
+set -- shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --lr 3e-3 --sample-every 0 --eval-every 0 -q -j 1
+
+# Four steps on one process and on two and three ranks; 64 tokens are two windows, so the third rank has none.
+i=0
+for mode in "--micro-batch 3" "--optimizer muon" "--moments int8" "--update layers" "--batch-tokens 64" "--batch-tokens 64 --update layers"; do
+    i=$((i + 1))
+    # shellcheck disable=SC2086
+    "$BIN/wt-train" "$@" --steps 4 $mode -o one$i
+    for n in 2 3; do
+        [ $i -eq 1 ] || [ $n -eq 3 ] || continue
+        # shellcheck disable=SC2086
+        check "$mode: $n ranks" ranks $n "$M" "$@" --steps 4 $mode -o r$i.$n
+        close_to "$mode: the losses of one process" one$i r$i.$n 1e-5
+    done
+done
+equal "a checkpoint has the same size whoever wrote it" "$(wc -c <one1/latest/state.wtts)" "$(wc -c <r1.3/latest/state.wtts)"
+check "bytes that were sent are logged" grep -q '"sent_bytes":[1-9]' r1.2/log.jsonl
+
+# A rank dies: the run ends, the last checkpoint is whole. Two ranks go on where three were, and stop on a signal to one of
+# them; a process alone ends it.
+"$BIN/wt-train" "$@" --steps 150 -o whole
+until_true() { for i in $(seq 1000); do eval "$1" && return; sleep 0.01; done; false; }
+steps_of() { grep -c '"loss"' "$1/log.jsonl" 2>/dev/null; }
+rank_of() { pgrep -P "$1" -x wt-train | tail -1; }       # a child of the mpirun that this test started
+start() { n=$1; shift; mpirun -n "$n" --oversubscribe --bind-to none "$M" "$@" >/dev/null 2>&1 & pid=$!; }
+start 3 "$@" --steps 150 --save-every 10 -o parts
+until_true '[ "$(steps_of parts)" -ge 25 ]'
+victim=$(rank_of $pid)
+[ -n "$victim" ] && kill -9 "$victim"
+wait $pid; code=$?
+check "a killed rank ends the run (exit $code)" test $code -ne 0
+check "its last checkpoint is there" test -s parts/latest/state.wtts
+start 2 "$@" --steps 150 --save-every 10 -o parts
+at=$(readlink parts/latest | tr -dc 0-9 | sed 's/^0*//')
+until_true "[ \"\$(steps_of parts)\" -ge $((at + 15)) ]"
+victim=$(rank_of $pid)
+[ -n "$victim" ] && kill -TERM "$victim"
+wait $pid; equal "SIGTERM to one rank saves and exits 3" $? 3
+check "one process goes on where two ranks stopped" "$BIN/wt-train" "$@" --steps 150 --save-every 10 -o parts
+close_to "and all took the steps of one process" whole parts 1e-3
+start 2 "$@" --steps 100000 --save-every 0 -o term
+until_true '[ "$(steps_of term)" -ge 5 ]'
+kill -TERM $pid; wait $pid; code=$?
+check "SIGTERM to mpirun saves as well (exit $code)" test -s term/latest/state.wtts -a $code -ne 0
+start 2 "$@" --steps 100000 --save-every 0 -o usr
+until_true '[ "$(steps_of usr)" -ge 5 ]'
+victim=$(rank_of $pid)
+kill -USR1 "$victim"
+check "SIGUSR1 to a rank saves" until_true '[ -s usr/latest/state.wtts ]'
+n=$(steps_of usr)
+check "and the run goes on" until_true '[ "$(steps_of usr)" -gt $((n + 3)) ]'
+kill -TERM "$victim"; wait $pid; equal "until it is stopped" $? 3
+
+ranks 2 "$M" "$@" --steps 60 --lr 1e18 --warmup 4 --save-every 1 -o nan >nan.log 2>&1
+check "no finite loss: two ranks go back to a checkpoint" grep -q "back to the weights of step" nan.log
+cp -r r1.3 broken; printf 'x' | dd of="$(readlink -f broken/latest)/state.wtts" bs=1 seek=3000 conv=notrunc 2>/dev/null
+sed -i 's/"complete"/"running"/' broken/run.json
+check_fails 1 "a damaged state is refused by all ranks" ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
+says "checksum is wrong" "with words" ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
+
+# Apart. The hash of the weights in a state's header (bytes 128 to 135) is the same in all ranks after a meeting.
+apart="--sync diloco --sync-every 4 --steps 22 --save-every 4 --keep 0"
+# shellcheck disable=SC2086
+check "two ranks apart" ranks 2 "$M" "$@" $apart -o apart
+hash_in() { od -An -tx8 -j128 -N8 "$1"; }
+equal "they agree on the weights after a meeting" "$(hash_in apart/step-00000008/state.wtts)" "$(hash_in apart/step-00000008/rank-0001.wtts)"
+equal "and at the end of the run" "$(hash_in apart/latest/state.wtts)" "$(hash_in apart/latest/rank-0001.wtts)"
+check "the loss falls" awk 'NR == 1 { first = $1 } { last = $1 } END { exit !(last < 0.9 * first) }' <<END
+$(losses apart)
+END
+cp -r apart again
+rm -rf again/step-0000002* again/step-00000012 again/step-00000016; ln -sfn step-00000008 again/latest; sed -i 's/"complete"/"running"/' again/run.json
+# shellcheck disable=SC2086
+check "a run apart goes on" ranks 2 "$M" "$@" $apart -o again
+for f in model.safetensors state.wtts rank-0001.wtts outer.wtts; do same "bit for bit: $f" apart/latest/$f again/latest/$f; done
+# shellcheck disable=SC2086
+check "save between meetings" ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o between
+cp -r between again2
+rm -rf again2/step-0000002* again2/step-00000012 again2/step-00000016; ln -sfn step-00000008 again2/latest; sed -i 's/"complete"/"running"/' again2/run.json
+# shellcheck disable=SC2086
+check "a run that was saved between meetings goes on" ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o again2
+for f in model.safetensors state.wtts rank-0001.wtts outer.wtts; do same "bit for bit: $f" between/latest/$f again2/latest/$f; done
+rm -rf again/step-0000002* again/step-00000012 again/step-00000016; ln -sfn step-00000008 again/latest; sed -i 's/"complete"/"running"/' again/run.json
+# shellcheck disable=SC2086
+check "three ranks go on where two were" ranks 3 "$M" "$@" $apart -o again
+check "meetings send less than steps together" awk -F: '/together/ { t = $2 } /apart/ { a = $2 } END { exit !(a < t / 2) }' <<END
+together:$(grep -o '"sent_bytes":[0-9]*' r1.2/log.jsonl | head -4 | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }')
+apart:$(grep -o '"sent_bytes":[0-9]*' apart/log.jsonl | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }')
+END
