@@ -8,12 +8,16 @@
 
 enum { LONG_WORD_MAX = 512 };       /* longer words are merged anew each time */
 
-static bool key_eq(bpe_key a, bpe_key b) { return !((a.lo ^ b.lo) | (a.hi ^ b.hi)); }
+/* A short word of too many ids has a slot with this bit and no ids. */
+#define IS_LONG (UINT64_C(1) << 63)
 
+/* The word's slot, or the empty one that it may have. */
 static bpe_cache_slot *find(bpe_cache_slot *slot, int bits, bpe_key key) {
-    size_t mask = ((size_t)1 << bits) - 1, i = bpe_key_hash(key) >> (64 - bits);
-    while (slot[i].key.hi && !key_eq(slot[i].key, key))
-        i = (i + 1) & mask;
+    size_t mask = ((size_t)1 << bits) - 1, i;
+    key.hi &= ~IS_LONG;
+    for (i = bpe_cache_place(bits, key); slot[i].key.hi; i = (i + 1) & mask)
+        if (slot[i].key.lo == key.lo && (slot[i].key.hi & ~IS_LONG) == key.hi)
+            break;
     return &slot[i];
 }
 
@@ -34,6 +38,8 @@ bpe_cache_slot *bpe_cache_seed(const bpe_model *m, int *bits) {
             continue;
         bpe_key key = bpe_key_copy((const uint8_t *)t.ptr, t.len);
         bpe_cache_slot *s = find(slot, *bits, key);
+        if (s->key.hi)
+            continue;
         s->key = key;
         if (m->n_ids <= 65536)
             s->narrow[0] = (uint16_t)id, s->narrow[BPE_NARROW_MAX] = 1;
@@ -104,26 +110,6 @@ static void make_room(bpe_cache *c) {
         wt_big_free(old, slot_bytes(bits));
 }
 
-static void remember_short(bpe_cache *c, bpe_key key, const uint32_t *ids, size_t n) {
-    if (c->n >= (size_t)1 << (c->bits - 1))
-        make_room(c);
-    bpe_cache_slot *s = find(c->slot, c->bits, key);
-    if (s->key.hi)
-        return;
-    s->key = key;
-    c->n++;
-    for (size_t i = 0; i < n; i++) {
-        if (c->narrow)
-            s->narrow[i] = (uint16_t)ids[i];
-        else
-            s->wide[i] = ids[i];
-    }
-    if (c->narrow)
-        s->narrow[BPE_NARROW_MAX] = (uint16_t)n;
-    else
-        s->wide[BPE_WIDE_MAX] = (uint32_t)n;
-}
-
 static bpe_cache_long *long_find(bpe_cache *c, const uint8_t *word, size_t n, uint64_t hash) {
     for (size_t i = hash & c->long_mask;; i = (i + 1) & c->long_mask) {
         bpe_cache_long *s = &c->long_slot[i];
@@ -186,36 +172,63 @@ static const uint32_t *long_ids(bpe_cache *c, const uint8_t *word, size_t n, siz
     return keep_long(c, s, hash, word, n, ids, *n_ids);
 }
 
-/* A short word of too many ids (blanks that indent code: an id each) has a slot too, under a key that no
- * word has, which says to look among the long ones. */
-#define IS_LONG (UINT64_C(1) << 63)
+static void fill_slot(const bpe_cache *c, bpe_cache_slot *s, bpe_key key, const uint32_t *ids, size_t n) {
+    s->key = key;
+    if (n > (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX)) {
+        s->key.hi |= IS_LONG;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (c->narrow)
+            s->narrow[i] = (uint16_t)ids[i];
+        else
+            s->wide[i] = ids[i];
+    }
+    if (c->narrow)
+        s->narrow[BPE_NARROW_MAX] = (uint16_t)n;
+    else
+        s->wide[BPE_WIDE_MAX] = (uint32_t)n;
+}
+
+/* A word found far from its place changes with what is in the second slot there, so that words
+ * that come often are among the first two. All slots between are taken, so both are still found. */
+static bpe_cache_slot *bring_near(bpe_cache *c, bpe_cache_slot *s) {
+    bpe_cache_slot *near = &c->slot[bpe_cache_place(c->bits, s->key) + 1], far = *s;
+    if (near == s || near == s + 1)
+        return s;
+    *s = *near;
+    *near = far;
+    return near;
+}
+
+const bpe_cache_slot *bpe_cache_short(bpe_cache *c, const uint8_t *word, bpe_key key) {
+    uint32_t ids[BPE_KEY_MAX];
+    bpe_cache_slot *s = find(c->slot, c->bits, key);
+    if (s->key.hi & IS_LONG)
+        return NULL;
+    if (s->key.hi)
+        return bring_near(c, s);
+    size_t n = bpe_merge_piece(c->model, word, bpe_key_len(key), ids);
+    if (c->n >= (size_t)1 << (c->bits - 1)) {
+        make_room(c);
+        s = find(c->slot, c->bits, key);
+    }
+    fill_slot(c, s, key, ids, n);
+    c->n++;
+    return s->key.hi & IS_LONG ? NULL : s;
+}
 
 const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_t *n_ids) {
-    if (n > LONG_WORD_MAX) {
-        uint32_t *ids = ids_room(c, n);
+    const bpe_cache_slot *s = n > BPE_KEY_MAX ? NULL : bpe_cache_short(c, word, bpe_key_copy(word, n));
+    if (!s && n <= LONG_WORD_MAX)
+        return long_ids(c, word, n, n_ids);
+    uint32_t *ids = ids_room(c, n);
+    if (!s) {
         *n_ids = bpe_merge_piece(c->model, word, n, ids);
         return ids;
     }
-    if (n > BPE_KEY_MAX)
-        return long_ids(c, word, n, n_ids);
-    bpe_key key = bpe_key_copy(word, n), marked = {key.lo, key.hi | IS_LONG};
-    bpe_cache_slot *s = find(c->slot, c->bits, key);
-    if (s->key.hi && !c->narrow) {
-        *n_ids = s->wide[BPE_WIDE_MAX];
-        return s->wide;
-    }
-    if (s->key.hi) {
-        uint32_t *ids = ids_room(c, BPE_NARROW_MAX);
-        for (int i = 0; i < BPE_NARROW_MAX; i++)
-            ids[i] = s->narrow[i];
-        *n_ids = s->narrow[BPE_NARROW_MAX];
-        return ids;
-    }
-    if (find(c->slot, c->bits, marked)->key.hi)
-        return long_ids(c, word, n, n_ids);
-    uint32_t *ids = ids_room(c, n);
-    *n_ids = bpe_merge_piece(c->model, word, n, ids);
-    bool fits = *n_ids <= (c->narrow ? BPE_NARROW_MAX : BPE_WIDE_MAX);
-    remember_short(c, fits ? key : marked, ids, fits ? *n_ids : 0);
+    *n_ids = c->narrow ? s->narrow[BPE_NARROW_MAX] : s->wide[BPE_WIDE_MAX];
+    for (size_t i = 0; i < *n_ids; i++)
+        ids[i] = c->narrow ? s->narrow[i] : s->wide[i];
     return ids;
 }

@@ -3,7 +3,8 @@
  * Nine of ten words of a text are one token, and nearly all were seen before. So a word of up to 15
  * bytes is a 16-byte key (key.h) in a table of 32-byte slots that hold its ids themselves: 7 of 16
  * bits, or 3 of 32 where the vocabulary is larger. A hit is one compare, one 16-byte store and
- * one addition. Longer words, and those of more ids, are in a second table. Both are emptied when they have
+ * one addition. Two slots are a line of the processor's cache and are looked at together. Longer words, and those
+ * of more ids, are in a second table. Both are emptied when they have
  * reached their share of the memory. A new cache begins with the vocabulary's own words. */
 #ifndef WT_BPE_CACHE_H
 #define WT_BPE_CACHE_H
@@ -42,6 +43,14 @@ typedef struct {
 
 void bpe_cache_init(bpe_cache *c, const bpe_model *model, size_t bytes);
 void bpe_cache_free(bpe_cache *c);
+/* Where to look for a word of up to 15 bytes first: the first of two slots. */
+static inline uint32_t bpe_cache_place(int bits, bpe_key key) {
+    return (uint32_t)(bpe_key_hash(key) >> (64 - bits)) & ~1u;
+}
+
+/* The slot of such a word, made if need be (and then the table may be another); NULL: it has more ids than a
+ * slot holds. */
+const bpe_cache_slot *bpe_cache_short(bpe_cache *c, const uint8_t *word, bpe_key key);
 /* Ids of any word, from the tables or by merging; borrowed until the next call. */
 const uint32_t *bpe_cache_ids(bpe_cache *c, const uint8_t *word, size_t n, size_t *n_ids);
 

@@ -33,40 +33,40 @@ void bpe_encoder_free(bpe_encoder *e) {
 }
 
 /* The places of the words from `from` on in a table that has changed its size. */
-static void replace_batch(bpe_encoder *e, ptrdiff_t from, ptrdiff_t n) {
+static void place_again(bpe_encoder *e, ptrdiff_t from, ptrdiff_t n) {
     for (ptrdiff_t i = from; i < n; i++)
         if (e->key[i].hi != UINT64_MAX)
-            e->place[i] = (uint32_t)(bpe_key_hash(e->key[i]) >> (64 - e->cache.bits));
+            e->place[i] = bpe_cache_place(e->cache.bits, e->key[i]);
 }
 
-#define CORE encode_narrow_u16
+#define LOOP encode_narrow_u16
 #define PARTS parts_narrow_u16
 #define OUT uint16_t
 #define FIELD narrow
 #define SLOT_ID uint16_t
 #include "bpe/encode_core.h"
 
-#define CORE encode_narrow_u32
+#define LOOP encode_narrow_u32
 #define PARTS parts_narrow_u32
 #define OUT uint32_t
 #define FIELD narrow
 #define SLOT_ID uint16_t
 #include "bpe/encode_core.h"
 
-#define CORE encode_wide_u32
+#define LOOP encode_wide_u32
 #define PARTS parts_wide_u32
 #define OUT uint32_t
 #define FIELD wide
 #define SLOT_ID uint32_t
 #include "bpe/encode_core.h"
 
-/* Calls the core for each stretch between added tokens. */
-#define ENCODE_ALL(core)                                                                          \
+/* Calls the loop for each stretch between added tokens. */
+#define ENCODE_ALL(loop)                                                                          \
     size_t n_ids = 0;                                                                             \
     for (size_t at = 0; at < text.len;) {                                                         \
         size_t start;                                                                             \
         ptrdiff_t added = bpe_added_find(&e->model->added, text, at, special, &start);            \
-        ptrdiff_t n = core(e, (const uint8_t *)text.ptr + at, start - at, ids + n_ids, err);      \
+        ptrdiff_t n = loop(e, (const uint8_t *)text.ptr + at, start - at, ids + n_ids, err);      \
         if (n < 0)                                                                                \
             return -1;                                                                            \
         n_ids += (size_t)n;                                                                       \

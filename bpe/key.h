@@ -4,6 +4,7 @@
 #ifndef WT_BPE_KEY_H
 #define WT_BPE_KEY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static inline bpe_key bpe_key_copy(const uint8_t *p, size_t n) {
     return bpe_key_load(bytes, n);
 }
 
+static inline bool bpe_key_equal(bpe_key a, bpe_key b) { return !((a.lo ^ b.lo) | (a.hi ^ b.hi)); }
 static inline size_t bpe_key_len(bpe_key k) { return k.hi >> 56; }
 
 static inline uint64_t bpe_key_hash(bpe_key k) {

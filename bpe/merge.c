@@ -20,7 +20,7 @@ static size_t merge_short(const bpe_model *m, const uint8_t *bytes, size_t n, ui
             best = rank[i] < rank[best] ? i : best;
         if (rank[best] == UINT32_MAX)
             break;
-        ids[best] = bpe_pair_result(m, rank[best], result[best]);
+        ids[best] = result[best];
         n--;
         for (size_t i = best + 1; i < n; i++)
             ids[i] = ids[i + 1], rank[i - 1] = rank[i], result[i - 1] = result[i];
@@ -79,7 +79,7 @@ static void offer(const bpe_model *m, heap *h, const symbol *s, uint32_t at) {
         return;
     uint32_t left = s[at].id, right = s[s[at].next].id;
     if ((rank = bpe_pair_rank(m, left, right, &result)) != UINT32_MAX)
-        heap_push(h, (candidate){rank, at, left, right, bpe_pair_result(m, rank, result)});
+        heap_push(h, (candidate){rank, at, left, right, result});
 }
 
 static size_t merge_long(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids) {
@@ -119,5 +119,9 @@ size_t bpe_merge_piece(const bpe_model *m, const uint8_t *bytes, size_t n, uint3
             return 1;
         }
     }
+#if defined __x86_64__
+    if (m->avx512 && n > 1 && n <= 16)
+        return bpe_merge_word_avx512(m, bytes, n, ids);
+#endif
     return n <= SHORT_MAX ? merge_short(m, bytes, n, ids) : merge_long(m, bytes, n, ids);
 }

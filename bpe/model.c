@@ -186,22 +186,45 @@ static int index_tokens(bpe_model *m, wt_err *err) {
     return 0;
 }
 
-/* The pairs again in half the memory. */
-static void shrink_pairs(bpe_model *m) {
-    size_t bytes = ((size_t)m->pair_mask + 1) * sizeof *m->small_slot;
-    m->small_slot = wt_xmalloc(bytes);
-    m->small_result = wt_xmalloc(((size_t)m->n_merges + 1) * sizeof *m->small_result);
-    memset(m->small_slot, 0xFF, bytes);
+/* Whether a merge that comes later always makes a higher id. Then ids serve as ranks. (Those of GPT-2,
+ * tiktoken and Hugging Face's trainer do, unless a merge makes a token that was there before.) */
+static bool is_ordered(const bpe_model *m) {
+    for (uint32_t k = 1; k < m->n_merges; k++) {
+        const bpe_merge *a = &m->merge[k - 1], *b = &m->merge[k];
+        if (a->rank == b->rank ? a->result != b->result : a->result >= b->result)
+            return false;
+    }
+    return true;
+}
+
+static void line_up_pairs(bpe_model *m) {
+    bpe_pairs *p = m->pairs = wt_xcalloc(1, sizeof *p);
+    uint32_t n_lines = 1;
+    while (7 * n_lines < m->n_merges)       /* of 10 places, 7 in use at the most */
+        n_lines *= 2;
+    p->mask = n_lines - 1;
+    p->line = aligned_alloc(64, n_lines * sizeof *p->line);
+    if (!p->line)
+        abort();
+    memset(p->line, 0, n_lines * sizeof *p->line);
     for (uint32_t k = 0; k < m->n_merges; k++) {
-        uint32_t pair = m->merge[k].left << 16 | m->merge[k].right;
-        uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
-        while (m->small_slot[i].rank != UINT32_MAX)
-            i = (i + 1) & m->pair_mask;
-        m->small_slot[i].pair = pair, m->small_slot[i].rank = k;
-        m->small_result[k] = (uint16_t)m->merge[k].result;
+        uint32_t pair = m->merge[k].left << 16 | m->merge[k].right, hash = bpe_pairs_hash(pair), i = hash;
+        while (p->line[i & p->mask].n == BPE_PAIRS_LINE)
+            i++;
+        bpe_pairs_line *line = &p->line[i & p->mask];
+        line->pair[line->n] = pair, line->result[line->n++] = (uint16_t)m->merge[k].result;
+        p->filter[bpe_pairs_bit(hash) >> 6] |= UINT64_C(1) << (bpe_pairs_bit(hash) & 63);
     }
     free(m->pair_slot);
     m->pair_slot = NULL;
+}
+
+static void index_byte_pairs(bpe_model *m) {
+    m->byte_pair_rank = wt_xmalloc(65536 * sizeof *m->byte_pair_rank);
+    for (uint32_t i = 0; i < 65536; i++) {
+        uint32_t result;
+        m->byte_pair_rank[i] = bpe_pair_rank(m, m->byte_id[i >> 8], m->byte_id[i & 255], &result);
+    }
 }
 
 static int index_merges(bpe_model *m, bpe_build *b, wt_err *err) {
@@ -212,7 +235,7 @@ static int index_merges(bpe_model *m, bpe_build *b, wt_err *err) {
     m->pair_mask = table_size(m->n_merges) - 1;
     m->pair_slot = wt_xmalloc(((size_t)m->pair_mask + 1) * sizeof *m->pair_slot);
     memset(m->pair_slot, 0xFF, ((size_t)m->pair_mask + 1) * sizeof *m->pair_slot);
-    bool numbered = true;
+    m->ordered = is_ordered(m);
     for (uint32_t k = 0; k < m->n_merges; k++) {
         const bpe_merge *g = &m->merge[k];
         wt_str l = bpe_token_bytes(m, g->left), r = bpe_token_bytes(m, g->right),
@@ -225,11 +248,16 @@ static int index_merges(bpe_model *m, bpe_build *b, wt_err *err) {
             if (m->pair_slot[i].pair == pair)
                 return wt_fail(err, WT_EDATA, "merge %u is there twice", k + 1);
         m->pair_slot[i].pair = pair;
-        m->pair_slot[i].rank = g->rank, m->pair_slot[i].result = g->result;
-        numbered &= g->rank == k;
+        m->pair_slot[i].rank = m->ordered ? g->result : g->rank, m->pair_slot[i].result = g->result;
     }
-    if (numbered && m->n_ids <= 65536)
-        shrink_pairs(m);
+    if (m->ordered && m->n_ids <= 65536)
+        line_up_pairs(m);
+    if (m->ordered)
+        index_byte_pairs(m);
+#if defined __x86_64__
+    __builtin_cpu_init();
+    m->avx512 = m->ordered && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && !getenv("WT_BPE_VECTORS");
+#endif
     return 0;
 }
 
@@ -321,8 +349,10 @@ void bpe_model_free(bpe_model *m) {
     free(m->merge);
     free(m->added.item);
     free(m->pair_slot);
-    free(m->small_slot);
-    free(m->small_result);
+    if (m->pairs)
+        free(m->pairs->line);
+    free(m->pairs);
+    free(m->byte_pair_rank);
     free(m->three);
     free(m->token_slot);
     free(m);

@@ -3,6 +3,7 @@
 #define WT_BPE_MODEL_H
 
 #include "bpe/bpe.h"
+#include "bpe/pairs.h"
 #include "bpe/split.h"
 
 typedef struct {
@@ -52,10 +53,12 @@ struct bpe_model {
     uint32_t end_of_text;
     uint32_t byte_id[256];
     bool whole_first;               /* a pretoken that is a token is that token, merged or not */
-    struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* open addressing */
-    struct { uint32_t pair, rank; } *small_slot;    /* instead, where ids fit 16 bits and rank k is merge k */
-    uint16_t *small_result;         /* and what merge k makes, close together */
+    bool avx512;                    /* merging may use it */
+    bool ordered;                   /* ids rise with the ranks of their merges, and are kept as ranks */
+    bpe_pairs *pairs;               /* of an ordered model whose ids fit 16 bits; else NULL */
+    struct { uint64_t pair; uint32_t rank, result; } *pair_slot;    /* else; open addressing */
     uint32_t pair_mask;
+    uint32_t *byte_pair_rank;       /* of an ordered model: of bytes a and b at a << 8 | b */
     uint32_t *token_slot, token_mask;                               /* bytes -> id, same */
     uint8_t fingerprint[32];
     uint32_t joined[2048];          /* bit a << 8 | b: some token holds byte a before byte b */
@@ -85,25 +88,16 @@ void bpe_build_merge(bpe_build *build, uint32_t left, uint32_t right, uint32_t r
 bpe_model *bpe_build_finish(bpe_build *build, bpe_splitter *splitter, wt_err *err);
 void bpe_build_free(bpe_build *build);
 
-/* The rank of the merge of (left, right), UINT32_MAX where there is none. */
+/* The rank of the merge of (left, right), UINT32_MAX where there is none; *result is what it makes. */
 static inline uint32_t bpe_pair_rank(const bpe_model *m, uint32_t left, uint32_t right, uint32_t *result) {
-    if (m->small_slot) {
-        uint32_t pair = left << 16 | right;
-        uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
-        while (m->small_slot[i].pair != pair && m->small_slot[i].rank != UINT32_MAX)
-            i = (i + 1) & m->pair_mask;
-        return m->small_slot[i].rank;
-    }
+    if (m->pairs)
+        return *result = bpe_pairs_find(m->pairs, left, right);
     uint64_t pair = (uint64_t)left << 32 | right;
     uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
     while (m->pair_slot[i].pair != pair && m->pair_slot[i].pair != UINT64_MAX)
         i = (i + 1) & m->pair_mask;
     *result = m->pair_slot[i].result;
     return m->pair_slot[i].rank;
-}
-/* What that merge makes; `result` is what bpe_pair_rank left there. */
-static inline uint32_t bpe_pair_result(const bpe_model *m, uint32_t rank, uint32_t result) {
-    return m->small_slot ? m->small_result[rank] : result;
 }
 
 /* Whether a merge may reach over the place between bytes a and b. */
@@ -119,6 +113,8 @@ static inline bool bpe_is_three(const uint8_t *p) {
 
 /* One pretoken by its merges alone; ids has room for n. Returns how many. */
 size_t bpe_merge_piece(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids);
+/* The same for an ordered model and 2 to 16 bytes, in registers; writes n or fewer. */
+size_t bpe_merge_word_avx512(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids);
 
 /* GPT-2's printable stand-ins for bytes: rank of byte b in the vocabulary, code point, and back. */
 extern const uint8_t BPE_BYTE_RANK[256];
