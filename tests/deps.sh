@@ -5,7 +5,7 @@ set -eu
 DEBIAN="gcc g++ make pkg-config libcurl4-openssl-dev libidn2-dev libgumbo-dev libxml2-dev libzstd-dev
 zlib1g-dev libdeflate-dev liblzma-dev libbz2-dev libbrotli-dev libsqlite3-dev libuchardet-dev libcld2-dev libpsl-dev
 libxxhash-dev libpcre2-dev libopenblas-openmp-dev libcmocka-dev libssl-dev libsimdjson-dev openssl zstd xz-utils bzip2
-gzip sqlite3 procps python3 libopenmpi-dev openmpi-bin"
+gzip sqlite3 procps python3 libopenmpi-dev openmpi-bin iproute2"
 
 if command -v dpkg-query >/dev/null 2>&1; then
     missing=
