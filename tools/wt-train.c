@@ -6,7 +6,7 @@
 #include "train/trainer.h"
 
 static train_options o;
-static const char *schedule = "cosine", *optimizer = "adamw", *recompute = "auto", *moments = "auto", *update = "auto", *sync = "step";
+static const char *schedule = "linear", *optimizer = "auto", *recompute = "auto", *moments = "auto", *update = "auto", *sync = "step";
 static uint64_t sync_every = 100;
 static int64_t keep = 2, seq_len = 1024;
 static bool gguf;
@@ -15,20 +15,21 @@ static const wt_opt options[] = {
     {"model", 0, WT_OPT_STRING, &o.model, "NAME", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, or LAYERSxWIDTHxHEADS"},
     {"init-from", 0, WT_OPT_STRING, &o.init_from, "DIR", "start from a Hugging Face GPT-2 directory (F32, F16, BF16)"},
     {"seq-len", 0, WT_OPT_INT, &seq_len, "N", "tokens of a window, and the model's context"},
-    {"batch-tokens", 0, WT_OPT_COUNT, &o.batch_tokens, "N", "tokens of one optimizer step"},
+    {"batch-tokens", 0, WT_OPT_COUNT, &o.batch_tokens, "N", "tokens of one optimizer step", "about 16 x width"},
     {"micro-batch", 0, WT_OPT_COUNT, &o.micro_batch, "N", "windows of one pass", "about 1024 tokens"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "length (one of them)"},
     {"steps", 0, WT_OPT_COUNT, &o.steps, "N", "optimizer steps (of full batches)", "one epoch"},
     {"tokens", 0, WT_OPT_COUNT, &o.tokens, "N", "tokens", ""},
     {"epochs", 0, WT_OPT_FLOAT, &o.epochs, "F", "passes over the training split", ""},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "learning"},
-    {"lr", 0, WT_OPT_FLOAT, &o.learning_rate, "F", "highest learning rate", "by the model's width"},
+    {"lr", 0, WT_OPT_FLOAT, &o.learning_rate, "F", "highest learning rate", "by optimizer and width"},
+    {"embed-lr", 0, WT_OPT_FLOAT, &o.embed_rate, "F", "that of the token embedding, which is the head as well", "muon: 2 to 7 x --lr, by width"},
     {"final-lr", 0, WT_OPT_FLOAT, &o.final_rate, "F", "learning rate at the end, as a share of --lr"},
     {"schedule", 0, WT_OPT_CHOICE, &schedule, "cosine|wsd|linear", "after the warmup"},
     {"cooldown", 0, WT_OPT_FLOAT, &o.cooldown, "F", "wsd: share of the run in which the rate falls"},
     {"warmup", 0, WT_OPT_FLOAT, &o.warmup, "N", "steps of rising learning rate", "2 % of the run, at most 2000"},
     {"batch-ramp", 0, WT_OPT_COUNT, &o.ramp_tokens, "N", "tokens over which the batch grows from an eighth", "0: none"},
-    {"optimizer", 0, WT_OPT_CHOICE, &optimizer, "adamw|muon", "muon: for the layers' matrices"},
+    {"optimizer", 0, WT_OPT_CHOICE, &optimizer, "auto|adamw|muon", "muon: for the layers' matrices; auto: muon for a new model where it fits"},
     {"weight-decay", 0, WT_OPT_FLOAT, &o.weight_decay, "F", "of matrices, decoupled"},
     {"beta1", 0, WT_OPT_FLOAT, &o.beta1, "F", "AdamW's memory of gradients"},
     {"beta2", 0, WT_OPT_FLOAT, &o.beta2, "F", "AdamW's memory of squares", "by its half-life"},
@@ -65,6 +66,8 @@ static const wt_tool tool = {
         "Trains in fp32 on the processor's vector units, all cores. RUN gets log.jsonl and checkpoints that\n"
         "`transformers` opens as they are; RUN/latest and RUN/best point at them. The same command goes on\n"
         "where a stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
+        "The learning defaults were found by experiment for CPU budgets (docs/reproduce.md). The paper's recipe, as far\n"
+        "as it is known: --optimizer adamw --schedule cosine --final-lr 0.1 --batch-tokens 512k --lr 6e-4 --beta2 0.95.\n"
         "Under mpirun the windows of each step are shared by the ranks, and each keeps the optimizer's moments of its\n"
         "share; a run goes on with another number of ranks. To stop it, signal a rank, not mpirun, which kills.",
     .options = options,
@@ -87,7 +90,7 @@ static int run(const wt_args *args, wt_err *err) {
     if (seq_len < 0 || seq_len > 1 << 20) return wt_fail(err, WT_EARG, "--seq-len %lld is out of range", (long long)seq_len);
     o.shards = args->inputs[0], o.output = args->output, o.threads = args->threads, o.seed = args->seed, o.force = args->force;
     o.schedule = !strcmp(schedule, "wsd") ? TRAIN_WSD : !strcmp(schedule, "linear") ? TRAIN_LINEAR : TRAIN_COSINE;
-    o.muon = !strcmp(optimizer, "muon");
+    o.optimizer = !strcmp(optimizer, "muon") ? TRAIN_MUON : !strcmp(optimizer, "adamw") ? TRAIN_ADAMW : TRAIN_OPTIMIZER_AUTO;
     o.recompute = !strcmp(recompute, "on") ? TRAIN_RECOMPUTE_ON : !strcmp(recompute, "off") ? TRAIN_RECOMPUTE_OFF : TRAIN_RECOMPUTE_AUTO;
     o.moments = !strcmp(moments, "fp32") ? 4 : !strcmp(moments, "bf16") ? 2 : !strcmp(moments, "int8") ? 1 : 0;
     o.update = !strcmp(update, "whole") ? TRAIN_UPDATE_WHOLE : !strcmp(update, "layers") ? TRAIN_UPDATE_LAYERS : TRAIN_UPDATE_AUTO;

@@ -96,10 +96,12 @@ static void adamw_span(optimizer *o, const share_span *span, const optim_step *s
                            .root_scale = (float)(1 / sqrt(1 - pow(s->beta2, (double)s->step))), .decay = 1, .grad_scale = (float)s->grad_scale};
     adamw_scalars decaying = plain;
     decaying.decay = (float)(1 - s->learning_rate * o->set.weight_decay);
+    adamw_scalars embedding = decaying;
+    if (o->set.embed_scale > 0) embedding.step_size = (float)(embedding.step_size * o->set.embed_scale);
 #pragma omp parallel for num_threads(o->m->threads) schedule(static) if (span->last - span->first > 4)
     for (size_t p = span->first; p < span->last; p++) {
         const share_piece *piece = &o->share.pieces[p];
-        if (piece->local != SHARE_NONE) adamw_piece(o, piece, piece->decays ? &decaying : &plain, s->step);
+        if (piece->local != SHARE_NONE) adamw_piece(o, piece, piece->at < o->m->at.wpe ? &embedding : piece->decays ? &decaying : &plain, s->step);
     }
 }
 

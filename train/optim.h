@@ -19,6 +19,7 @@ typedef struct {
     int rank, ranks;              /* whose share is kept and updated; ranks 0 or 1: everything */
     double beta1, beta2, epsilon, weight_decay;
     double muon_momentum;
+    double embed_scale;           /* the token embedding's (and head's) rate, in learning rates; 0: 1 */
 } optim_settings;
 
 /* One kind of moment of this rank's share. */

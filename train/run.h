@@ -31,6 +31,7 @@ typedef struct {
     double gflops;                 /* what the matrix product reaches on this machine */
     uint32_t *inputs, *targets, *window;
     int32_t *key_start;
+    bool muon;                     /* the optimizer that was chosen */
     double last_loss, last_norm, last_rate;
     double step_cpu;               /* CPU seconds of the last step, all threads, this rank */
     double squares;                /* of the gradients so far, fused updates */

@@ -16,7 +16,7 @@
 #include "train/run.h"
 
 train_options train_defaults(void) {
-    return (train_options){.model = "gpt2", .seq_len = 1024, .batch_tokens = 8192, .final_rate = 0.1, .schedule = TRAIN_COSINE,
+    return (train_options){.model = "gpt2", .seq_len = 1024, .final_rate = 0, .schedule = TRAIN_LINEAR,
                            .cooldown = 0.3, .warmup = -1, .weight_decay = 0.1, .beta1 = 0.9, .grad_clip = 1, .eval_every = 250,
                            .eval_tokens = 65536, .save_every = 1000, .sample_every = 1000, .log_every = 1, .keep = 2, .sample_tokens = 100,
                            .outer_rate = 0.7, .outer_momentum = 0.9};
@@ -29,10 +29,9 @@ static int open_data(run *r, wt_err *err) {
     if (!r->data) return -1;
     const shard_tokenizer *t = shard_set_tokenizer(r->data);
     r->shape.vocab = (int)t->vocab, r->shape.eot = (int)t->eot;
-    uint64_t tokens = shard_set_tokens(r->data), need = r->windows * (uint64_t)o->seq_len + 1;
-    if (tokens < need)
-        return wt_fail(err, WT_EARG, "'%s' holds %llu training tokens and one step takes %llu; lower --batch-tokens or --seq-len, or shard more text",
-                       o->shards, (unsigned long long)tokens, (unsigned long long)need);
+    if (shard_set_tokens(r->data) <= (uint64_t)o->seq_len)
+        return wt_fail(err, WT_EARG, "'%s' holds %llu training tokens and one window takes %d; lower --seq-len, or shard more text", o->shards,
+                       (unsigned long long)shard_set_tokens(r->data), o->seq_len + 1);
     r->feed = shard_loader_new(r->data, (size_t)o->seq_len, o->seed, NULL, err);
     if (!r->feed) return -1;
     r->val = shard_set_open(o->shards, "val", err);
@@ -57,10 +56,33 @@ static int open_data(run *r, wt_err *err) {
     return 0;
 }
 
-/* Rates that GPT-3 used for these widths (Brown et al. 2020), continued to small models. */
-static double default_rate(const gpt_shape *s) {
-    double rate = 6e-4 * sqrt(768.0 / s->n_embd) * 768.0 / s->n_embd;
-    return rate > 4e-3 ? 4e-3 : s->n_embd > 768 ? 6e-4 * 768.0 / s->n_embd : rate;
+/* The batch, where none is asked for. On a CPU small batches learn more from each token; what limits them is Muon, whose
+ * products cost about 4 tokens a unit of width in each step, so the batch grows with the width. */
+static uint64_t default_batch(const gpt_shape *s) {
+    uint64_t tokens = 1024;
+    while (tokens < 12 * (uint64_t)s->n_embd) tokens *= 2;
+    return tokens;
+}
+
+static int resolve_batch(run *r, wt_err *err) {
+    const train_options *o = &r->o;
+    uint64_t tokens = shard_set_tokens(r->data), batch = o->batch_tokens;
+    for (batch = batch ? batch : default_batch(&r->shape); !o->batch_tokens && batch > tokens / 64;) batch /= 2;
+    r->windows = batch / (uint64_t)o->seq_len ? batch / (uint64_t)o->seq_len : 1;
+    if (r->windows > 1 << 20) return wt_fail(err, WT_EARG, "a step of %llu windows is out of range", (unsigned long long)r->windows);
+    uint64_t need = r->windows * (uint64_t)o->seq_len + 1;
+    return tokens >= need ? 0 : wt_fail(err, WT_EARG, "'%s' holds %llu training tokens and one step takes %llu; lower --batch-tokens or --seq-len, or shard more text",
+                                        o->shards, (unsigned long long)tokens, (unsigned long long)need);
+}
+
+/* Rates found by experiment for widths of 128 to 256 (docs/reproduce.md), continued by the square root of the width for
+ * Muon's matrices and by the width for the embedding; at 768 these are near what others found (Jordan et al. 2024).
+ * AdamW: what GPT-3 used for these widths (Brown et al. 2020), continued to small models. */
+static void default_rates(run *r) {
+    train_options *o = &r->o;
+    double C = r->shape.n_embd, muon = 1.8e-3 * sqrt(768 / C), adamw = C > 768 ? 6e-4 * 768 / C : fmin(2e-3, 6e-4 * pow(768 / C, 1.5));
+    if (o->learning_rate == 0) o->learning_rate = r->muon ? muon : adamw;
+    if (o->embed_rate == 0) o->embed_rate = o->learning_rate * (r->muon ? fmin(0.03, 4 / C) / muon : 1);
 }
 
 static int resolve_length(run *r, wt_err *err) {
@@ -86,13 +108,10 @@ static int resolve_length(run *r, wt_err *err) {
 static int check_options(run *r, wt_err *err) {
     train_options *o = &r->o;
     if (o->seq_len < 2 || o->seq_len > 1 << 16) return wt_fail(err, WT_EARG, "--seq-len %d is out of range", o->seq_len);
-    if (o->learning_rate < 0 || o->weight_decay < 0 || o->grad_clip < 0 || o->final_rate < 0 || o->final_rate > 1)
+    if (o->learning_rate < 0 || o->embed_rate < 0 || o->weight_decay < 0 || o->grad_clip < 0 || o->final_rate < 0 || o->final_rate > 1)
         return wt_fail(err, WT_EARG, "rates, decay and clipping must not be negative, and --final-lr is a share of 0 to 1");
     if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1)) return wt_fail(err, WT_EARG, "--beta1 and --beta2 are in [0, 1)");
     if (!(o->outer_rate > 0 && o->outer_momentum >= 0 && o->outer_momentum < 1)) return wt_fail(err, WT_EARG, "--outer-lr is above 0 and --outer-momentum in [0, 1)");
-    r->windows = o->batch_tokens / (uint64_t)o->seq_len;
-    if (!r->windows) r->windows = 1;
-    if (r->windows > 1 << 20) return wt_fail(err, WT_EARG, "a step of %llu windows is out of range", (unsigned long long)r->windows);
     r->shape.n_ctx = o->seq_len, r->shape.eot = -1;
     return 0;
 }
@@ -103,12 +122,18 @@ static int choose_plan(run *r, wt_err *err) {
     int micro = o->micro_batch ? (int)o->micro_batch : 1024 / o->seq_len;
     if (micro < 1) micro = 1;
     if (micro > mine) micro = mine;
-    plan_request want = {.T = o->seq_len, .micro_batch = micro, .windows = mine, .muon = o->muon, .threads = o->threads, .ranks = ranks,
+    plan_request want = {.T = o->seq_len, .micro_batch = micro, .windows = mine, .muon = o->optimizer == TRAIN_MUON || (o->optimizer == TRAIN_OPTIMIZER_AUTO && !o->init_from), .threads = o->threads, .ranks = ranks,
                          .apart = o->sync_every > 0, .limit = o->memory ? o->memory : wt_memory_available(), .inexact = o->memory > 0,
                          .recompute = o->recompute == TRAIN_RECOMPUTE_AUTO ? -1 : o->recompute == TRAIN_RECOMPUTE_ON,
                          .fused = o->update == TRAIN_UPDATE_AUTO ? -1 : o->update == TRAIN_UPDATE_LAYERS, .moments = o->moments};
-    if (plan_choose(&r->plan, &r->shape, &want, err)) return -1;
-    return 0;
+    int result = plan_choose(&r->plan, &r->shape, &want, err);
+    if (result && want.muon && o->optimizer == TRAIN_OPTIMIZER_AUTO) { /* AdamW's moments can be smaller */
+        want.muon = false;
+        *err = (wt_err){0};
+        result = plan_choose(&r->plan, &r->shape, &want, err);
+    }
+    r->muon = want.muon;
+    return result;
 }
 
 /* A quick look at what the matrix product reaches here, for the share in the log. */
@@ -141,10 +166,10 @@ static void run_key(const run *r, wt_buf *key) {
     wt_hex(print, 32, hex);
     wt_buf_printf(key, "{\"dataset\":\"%s\",\"layers\":%d,\"width\":%d,\"heads\":%d,\"vocab\":%d,\"seq_len\":%d,\"batch_windows\":%llu,", hex,
                   r->shape.n_layer, r->shape.n_embd, r->shape.n_head, r->shape.vocab, o->seq_len, (unsigned long long)r->windows);
-    wt_buf_printf(key, "\"micro_batch\":%d,\"windows\":%llu,\"lr\":%.9g,\"final_lr\":%.9g,\"schedule\":%d,\"cooldown\":%.9g,\"warmup\":%llu,\"ramp\":%llu,",
-                  o->micro_batch ? (int)o->micro_batch : 0, (unsigned long long)r->total_samples, o->learning_rate, o->final_rate, o->schedule, o->cooldown,
+    wt_buf_printf(key, "\"micro_batch\":%d,\"windows\":%llu,\"lr\":%.9g,\"embed_lr\":%.9g,\"final_lr\":%.9g,\"schedule\":%d,\"cooldown\":%.9g,\"warmup\":%llu,\"ramp\":%llu,",
+                  o->micro_batch ? (int)o->micro_batch : 0, (unsigned long long)r->total_samples, o->learning_rate, o->embed_rate, o->final_rate, o->schedule, o->cooldown,
                   (unsigned long long)r->warmup_samples, (unsigned long long)r->ramp_samples);
-    wt_buf_printf(key, "\"optimizer\":\"%s\",\"weight_decay\":%.9g,\"beta1\":%.9g,\"beta2\":%.9g,\"half_life\":%.9g,\"clip\":%.9g,", o->muon ? "muon" : "adamw",
+    wt_buf_printf(key, "\"optimizer\":\"%s\",\"weight_decay\":%.9g,\"beta1\":%.9g,\"beta2\":%.9g,\"half_life\":%.9g,\"clip\":%.9g,", r->muon ? "muon" : "adamw",
                   o->weight_decay, o->beta1, o->beta2, r->beta2_half_life, o->grad_clip);
     wt_buf_printf(key, "\"moments\":%d,\"fused\":%d,\"document_mask\":%d,\"seed\":%llu,", 8 * (int)r->plan.moments, r->plan.fused, o->document_mask,
                   (unsigned long long)o->seed);
@@ -222,8 +247,8 @@ static int allocate(run *r, wt_err *err) {
     const train_options *o = &r->o;
     size_t n = (size_t)r->plan.micro_batch * (size_t)o->seq_len;
     bool apart = run_apart(r);
-    optim_settings set = {.kind = o->muon ? OPTIM_MUON : OPTIM_ADAMW, .rank = apart ? 0 : wt_cluster_rank(), .ranks = apart ? 1 : wt_cluster_size(), .moments = r->plan.moments, .beta1 = o->beta1, .epsilon = 1e-8,
-                          .weight_decay = o->weight_decay, .muon_momentum = 0.95};
+    optim_settings set = {.kind = r->muon ? OPTIM_MUON : OPTIM_ADAMW, .rank = apart ? 0 : wt_cluster_rank(), .ranks = apart ? 1 : wt_cluster_size(), .moments = r->plan.moments, .beta1 = o->beta1, .epsilon = 1e-8,
+                          .weight_decay = o->weight_decay, .muon_momentum = 0.95, .embed_scale = o->learning_rate > 0 ? o->embed_rate / o->learning_rate : 0};
     r->inputs = wt_xmalloc(n * sizeof *r->inputs), r->targets = wt_xmalloc(n * sizeof *r->targets);
     r->window = wt_xmalloc(((size_t)o->seq_len + 1) * sizeof *r->window);
     if (o->document_mask) r->key_start = wt_xmalloc(n * sizeof *r->key_start);
@@ -246,10 +271,10 @@ static void run_free(run *r) {
 }
 
 static int prepare(run *r, wt_err *err) {
-    train_options *o = &r->o;
-    if (check_options(r, err) || open_data(r, err) || resolve_shape(r, err) || resolve_length(r, err)) return -1;
-    if (o->learning_rate == 0) o->learning_rate = default_rate(&r->shape);
-    return choose_plan(r, err);
+    if (check_options(r, err) || open_data(r, err) || resolve_shape(r, err) || resolve_batch(r, err) || resolve_length(r, err)) return -1;
+    if (choose_plan(r, err)) return -1;
+    default_rates(r);
+    return 0;
 }
 
 static int run_all(run *r, wt_err *err) {

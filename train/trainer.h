@@ -6,6 +6,7 @@
 
 #include "train/train.h"
 
+typedef enum { TRAIN_OPTIMIZER_AUTO, TRAIN_ADAMW, TRAIN_MUON } train_optimizer;
 typedef enum { TRAIN_COSINE, TRAIN_WSD, TRAIN_LINEAR } train_schedule;
 typedef enum { TRAIN_RECOMPUTE_AUTO, TRAIN_RECOMPUTE_ON, TRAIN_RECOMPUTE_OFF } train_recompute;
 
@@ -16,7 +17,7 @@ typedef struct {
     const char *model;              /* name or LxCxH; not used with init_from */
     const char *init_from;          /* Hugging Face directory, or NULL */
     int seq_len;
-    uint64_t batch_tokens;          /* of one optimizer step */
+    uint64_t batch_tokens;          /* of one optimizer step; 0: by the width */
     uint64_t micro_batch;           /* windows of one pass; 0: chosen */
     uint64_t steps, tokens;         /* length of the run: one of them, or */
     double epochs;                  /* passes over the data */
@@ -26,7 +27,8 @@ typedef struct {
     double cooldown;                /* wsd: share of the run */
     double warmup;                  /* steps; below 0: chosen */
     uint64_t ramp_tokens;           /* the batch grows from an eighth over so many tokens; 0: no */
-    bool muon;
+    train_optimizer optimizer;      /* auto: Muon for a new model where its moments fit */
+    double embed_rate;              /* of the token embedding, which is the head as well; 0: chosen */
     double weight_decay, beta1, beta2;   /* beta2 0: by its half-life */
     uint64_t beta2_half_life;       /* tokens; 0: chosen */
     double grad_clip;               /* 0: none */
