@@ -16,22 +16,42 @@ typedef enum {
 typedef struct {
     wt_buf bytes;
     bool ends_document;             /* TEXT: the file ends here */
+    char *mapped;                   /* in place of bytes: a temporary file, for a text too long for memory */
+    size_t mapped_bytes;
 } bpe_piece;
+
+void bpe_piece_reset(bpe_piece *piece);                 /* gives the mapping back; bytes stay for use again */
+
+typedef struct {
+    size_t i_path;
+    uint64_t from, to;              /* to 0: the whole file, in whatever compression */
+    bool ends;                      /* it goes to the file's end */
+} bpe_span;
 
 typedef struct {
     char **path;
-    size_t n_paths, i_path;
+    size_t n_paths;
     bpe_input input;
     size_t piece_bytes;             /* about this much at a time; 0: 4 MiB */
     uint64_t limit;                 /* documents; 0: all */
     size_t (*cut)(const void *ctx, wt_str text);    /* as bpe_cut */
     const void *cut_ctx;
-    size_t rank, n_ranks;           /* takes pieces whose number is rank modulo n_ranks */
+    /* This rank's share: byte ranges of plain files, cut between documents or where no token crosses; other files as a
+     * whole, the largest first to whom has least. With a limit each rank reads all up to it and takes every n-th piece. */
+    size_t rank, n_ranks;
+    bool long_to_file;              /* TEXT: what cannot be cut goes to a temporary file, not to memory */
+    const char *temp_dir;           /* for it */
     /* private */
+    bpe_span *span;
+    size_t n_spans, cap_spans, i_span;
+    uint64_t share_bytes;           /* of the files, for progress */
     wt_in *in;
     wt_buf carry;
     uint64_t n_pieces, n_documents, bytes_done, too_long;
 } bpe_source;
+
+/* Finds out this rank's share; share_bytes are there after it. bpe_source_read does it if it was not done. */
+int bpe_source_plan(bpe_source *source, wt_err *err);
 
 /* The next piece. 1, 0 at the end, -1. */
 int bpe_source_read(bpe_source *source, bpe_piece *piece, wt_err *err);

@@ -35,6 +35,7 @@ struct wt_in {
     uint8_t *raw;                    /* bytes of the file: raw[raw_at .. raw_len) is not yet used */
     size_t raw_at, raw_len;
     uint64_t raw_base;               /* offset in the file of raw[0] */
+    uint64_t raw_stop;               /* offset where reading stops; UINT64_MAX: at the file's end */
     uint64_t raw_bytes;
 
     kind kind;
@@ -76,11 +77,23 @@ wt_in *wt_in_open(const char *path, wt_err *err) {
     in->fd = fd;
     in->own_fd = !is_stdin;
     in->own_raw = true;
+    in->raw_stop = UINT64_MAX;
     in->raw = wt_xmalloc(CHUNK);
     if (S_ISREG(st.st_mode)) in->raw_bytes = (uint64_t)st.st_size;
 #ifdef POSIX_FADV_SEQUENTIAL
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
+    return in;
+}
+
+wt_in *wt_in_open_range(const char *path, uint64_t from, uint64_t to, wt_err *err) {
+    wt_in *in = wt_in_open(path, err);
+    if (in && lseek(in->fd, (off_t)from, SEEK_SET) < 0) {
+        wt_fail_errno(err, "cannot read '%s' from byte %llu on", path, (unsigned long long)from);
+        wt_in_close(in);
+        return NULL;
+    }
+    if (in) in->kind = KIND_PLAIN, in->raw_base = from, in->raw_stop = to;
     return in;
 }
 
@@ -119,7 +132,10 @@ static int raw_more(wt_in *in, wt_err *err) {
         in->raw_at = 0;
     }
     ssize_t n;
-    do n = read(in->fd, in->raw + in->raw_len, CHUNK - in->raw_len);
+    size_t room = CHUNK - in->raw_len;
+    uint64_t left = in->raw_stop - (in->raw_base + in->raw_len);
+    if (room > left) room = (size_t)left;
+    do n = read(in->fd, in->raw + in->raw_len, room);
     while (n < 0 && errno == EINTR);
     if (n < 0) return wt_fail_errno(err, "cannot read '%s'", in->name);
     if (n == 0) in->raw_end = true;
@@ -499,6 +515,12 @@ int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t
 }
 
 const char *wt_in_name(const wt_in *in) { return in->name; }
+
+bool wt_in_is_plain(wt_in *in) {
+    span_need(in, &(wt_err){0});             /* an error is kept and told by the next read */
+    return in->kind == KIND_PLAIN;
+}
+
 uint64_t wt_in_offset(const wt_in *in) { return in->offset; }
 uint64_t wt_in_raw_bytes(const wt_in *in) { return in->raw_bytes; }
 uint64_t wt_in_raw_offset(const wt_in *in) {

@@ -11,6 +11,8 @@
 typedef struct wt_in wt_in;
 
 wt_in *wt_in_open(const char *path, wt_err *err);     /* "-" is standard input */
+/* Bytes [from, to) of a file, as they are stored. */
+wt_in *wt_in_open_range(const char *path, uint64_t from, uint64_t to, wt_err *err);
 wt_in *wt_in_memory(wt_str bytes, const char *name);  /* borrowed bytes; same detection */
 void wt_in_close(wt_in *in);
 
@@ -28,6 +30,7 @@ int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t
                 wt_err *err);
 
 const char *wt_in_name(const wt_in *in);
+bool wt_in_is_plain(wt_in *in);                       /* stored as it is read: not compressed */
 uint64_t wt_in_offset(const wt_in *in);               /* decoded bytes handed out */
 uint64_t wt_in_raw_offset(const wt_in *in);           /* bytes taken from the file */
 uint64_t wt_in_raw_bytes(const wt_in *in);            /* the file's size; 0 where unknown */

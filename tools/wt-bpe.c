@@ -1,8 +1,11 @@
 /* wt-bpe.c - the tokenizer's command line: train, encode, decode, stats, convert. */
-#include <errno.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
+#include "bpe/count.h"
 #include "bpe/source.h"
 #include "bpe/stats.h"
 #include "bpe/stream.h"
@@ -164,10 +167,12 @@ typedef struct {
 typedef struct {
     bpe_counter *counter;
     int i_thread;
+    bool mapped;
 } take_ctx;
 
 static void *count_item_new(void *ctx) { return wt_xcalloc(1, sizeof(count_item)); }
 static void count_item_free(void *ctx, void *item) {
+    bpe_piece_reset(&((count_item *)item)->piece);
     wt_buf_free(&((count_item *)item)->piece.bytes);
     free(item);
 }
@@ -181,13 +186,14 @@ static int count_read(void *ctx, void *item, wt_err *err) {
 
 static int count_take(void *ctx, wt_str text, wt_err *err) {
     take_ctx *t = ctx;
-    return bpe_counter_add(t->counter, t->i_thread, text, err);
+    return t->mapped ? bpe_counter_add_mapped(t->counter, t->i_thread, text, err)
+                     : bpe_counter_add(t->counter, t->i_thread, text, err);
 }
 
 static int count_work(void *ctx, void *item, int i_thread, wt_err *err) {
     count_job *job = ctx;
     count_item *it = item;
-    take_ctx take = {job->counter, i_thread};
+    take_ctx take = {job->counter, i_thread, it->piece.mapped != NULL};
     if (!job->arena[i_thread])
         job->arena[i_thread] = wt_arena_new(1 << 20);
     it->facts = (bpe_piece_facts){0};
@@ -212,12 +218,15 @@ static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input ki
     size_t piece = memory / 128 < 256 << 10 ? 256 << 10 : memory / 128 < 4 << 20 ? memory / 128 : 4 << 20;
     job->source = (bpe_source){.path = paths->path, .n_paths = paths->n, .input = kind, .limit = args->limit,
                                .piece_bytes = piece, .cut = counter_cut, .cut_ctx = counter,
+                               .long_to_file = true, .temp_dir = temp_dir,
                                .rank = (size_t)wt_cluster_rank(), .n_ranks = (size_t)wt_cluster_size()};
     wt_pipeline pipeline = {.ctx = job, .threads = args->threads, .stop_on_signal = true,
                             .item_new = count_item_new, .item_free = count_item_free, .read = count_read,
                             .work = count_work, .write = count_write};
-    wt_progress_begin("counting", "B", total_bytes(paths));
-    int result = wt_pipeline_run(&pipeline, err);
+    int result = bpe_source_plan(&job->source, err);
+    wt_progress_begin("counting", "B", job->source.share_bytes);
+    if (!result)
+        result = wt_pipeline_run(&pipeline, err);
     wt_progress_end();
     if (wt_cluster_any(result != 0) && result == 0)
         result = wt_fail(err, WT_EIO, "another rank failed");
@@ -537,6 +546,11 @@ static int run(const wt_args *args, wt_err *err) {
 
 int main(int argc, char **argv) {
     wt_err err = {0};
+#ifdef __GLIBC__
+    /* What is freed goes back to the system at once: large blocks never come from the heap, where a hole would stay. */
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
     wt_args args;
     wt_tool_start(&tool, argc, argv, &args);
     return wt_tool_end(&tool, run(&args, &err), &err);
