@@ -2,14 +2,8 @@
  * up to 4,096 page files); a unit becomes one output file, written whole or not at all, so a killed
  * run goes on with the units it had not finished. Within a unit pages are read in one thread,
  * extracted in many, written in the order of reading. */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "common/cluster.h"
 #include "common/doc.h"
@@ -21,9 +15,9 @@
 #include "common/tool.h"
 #include "common/warc.h"
 #include "extract/extract.h"
+#include "extract/guard.h"
 
-enum { GUARDED_THREADS = 256, GUARD_SKIPS_MAX = 1000,
-       PAGES_A_UNIT = 4096, EXAMPLES_A_RULE = 5, EXAMPLE_BYTES = 300 };
+enum { PAGES_A_UNIT = 4096, EXAMPLES_A_RULE = 5, EXAMPLE_BYTES = 300 };
 
 static const char *format = "jsonl", *url_option, *lang = "en", *filter_name = "webtext", *parser = "auto";
 static const char *source = "webtext", *filter_report, *model_path;
@@ -66,55 +60,6 @@ static const wt_tool tool = {
                "wt-extract --format txt --filter none --lang any < page.html",
     .inputs_optional = true,
 };
-
-/* ---- the guard ----
- * With -o the work is done in a child. What each of its threads is at stands in memory shared with the
- * parent: the page's key (a hash of unit, address and place) and when it began. Where the child dies of a
- * signal, or a page takes too long, the parent notes that page's key and starts the child again; the units
- * that were finished are kept, and the noted page is dropped under "crashed" or "took too long". */
-typedef struct {
-    uint64_t key;
-    int64_t since;              /* seconds of the monotonic clock; 0: between pages */
-} guard_slot;
-
-typedef struct {
-    guard_slot slot[GUARDED_THREADS];
-    uint64_t culprit;           /* set by the signal handler of the thread that crashed */
-    uint32_t n_skips;
-    uint64_t skip[GUARD_SKIPS_MAX];
-    bool skip_slow[GUARD_SKIPS_MAX];
-} guard_memory;
-
-static guard_memory *guard;
-static _Thread_local uint64_t current_key;
-
-static int64_t seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec + 1;
-}
-
-/* NULL, or why this page is not to be touched again. */
-static const char *guard_enter(int i_thread, uint64_t key) {
-    if (!guard || i_thread >= GUARDED_THREADS) return NULL;
-    for (uint32_t i = 0; i < guard->n_skips; i++)
-        if (guard->skip[i] == key) return guard->skip_slow[i] ? "took too long" : "crashed";
-    current_key = key;
-    guard->slot[i_thread].key = key;
-    __atomic_store_n(&guard->slot[i_thread].since, seconds_now(), __ATOMIC_RELEASE);
-    return NULL;
-}
-static void guard_leave(int i_thread) {
-    if (!guard || i_thread >= GUARDED_THREADS) return;
-    current_key = 0;
-    __atomic_store_n(&guard->slot[i_thread].since, 0, __ATOMIC_RELEASE);
-}
-
-static void on_crash(int signal_number) {
-    if (guard) guard->culprit = current_key;
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-}
 
 /* ---- one page on its way ---- */
 typedef struct {
@@ -393,12 +338,25 @@ static int work_page(run *r, page_item *it, worker *w) {
     return 0;
 }
 
+/* For tests of the guard: WT_EXTRACT_FAULT=KIND:PART makes pages whose id holds PART go wrong. */
+static void fault_for_tests(const page_item *it) {
+    const char *fault = getenv("WT_EXTRACT_FAULT"), *part = fault ? strchr(fault, ':') : NULL;
+    if (!part || wt_str_find(wt_buf_view(&it->id), wt_str_of(part + 1)) < 0) return;
+    wt_str kind = {fault, (size_t)(part - fault)};
+    if (wt_str_eq(kind, WT_STR("abort"))) abort();
+    if (wt_str_eq(kind, WT_STR("kill"))) raise(SIGKILL);
+    if (wt_str_eq(kind, WT_STR("memory"))) wt_xmalloc((size_t)1 << 60);
+    if (wt_str_eq(kind, WT_STR("stack"))) guard_overflow_for_tests(1);
+    while (wt_str_eq(kind, WT_STR("hang"))) wt_now();
+}
+
 static int work_item(void *ctx, void *p, int i_thread, wt_err *err) {
     run *r = ctx;
     page_item *it = p;
     wt_buf_clear(&it->example);
     it->drop = guard_enter(i_thread, it->key);
     if (it->drop) return 0;
+    fault_for_tests(it);
     int result = work_page(r, it, &r->workers[i_thread]);
     guard_leave(i_thread);
     return result;
@@ -835,70 +793,11 @@ static int run_all(const wt_args *args, wt_err *err) {
     return result;
 }
 
-/* Waits for the child; kills it where a page takes too long. Returns its status. */
-static int watch(pid_t child, uint64_t *slow_key) {
-    int status;
-    bool told = false;
-    for (;;) {
-        pid_t got = waitpid(child, &status, WNOHANG);
-        if (got == child) return status;
-        if (got < 0 && errno != EINTR) return 0;
-        if (wt_stop_requested() && !told) {
-            told = true;
-            kill(child, SIGTERM);
-        }
-        for (int i = 0; i < GUARDED_THREADS && page_seconds && !*slow_key; i++) {
-            int64_t since = __atomic_load_n(&guard->slot[i].since, __ATOMIC_ACQUIRE);
-            if (since && seconds_now() - since > (int64_t)page_seconds) {
-                *slow_key = guard->slot[i].key;
-                kill(child, SIGKILL);
-            }
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    }
-}
-
-/* Becomes the parent of a child that does the work; returns in the child only. */
-static void work_in_child(wt_args *args) {
-    guard = mmap(NULL, sizeof *guard, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (guard == MAP_FAILED) {
-        guard = NULL;
-        return;
-    }
-    for (;;) {
-        guard->culprit = 0;
-        memset(guard->slot, 0, sizeof guard->slot);
-        pid_t child = fork();
-        if (child < 0) {
-            wt_warn("no child process for the guard; going on without one");
-            return;
-        }
-        if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);           /* killed with its parent, it must not write on */
-            if (getppid() == 1) _exit(1);
-            static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-            for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], on_crash);
-            return;
-        }
-        uint64_t slow_key = 0;
-        int status = watch(child, &slow_key);
-        if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
-        uint64_t key = slow_key ? slow_key : guard->culprit;
-        if (!key || guard->n_skips == GUARD_SKIPS_MAX) {
-            fprintf(stderr, "wt-extract: ended by signal %d; the same command goes on\n", WTERMSIG(status));
-            _exit(1);
-        }
-        wt_warn("a page %s; going on without it", slow_key ? "took too long" : "crashed the extractor");
-        guard->skip_slow[guard->n_skips] = slow_key != 0;
-        guard->skip[guard->n_skips++] = key;
-        args->force = false;            /* what the first child finished is this run's */
-    }
-}
-
 int main(int argc, char **argv) {
     wt_err err = {0};
     wt_args args;
     wt_tool_start(&tool, argc, argv, &args);
-    if (guarded && args.output && strcmp(args.output, "-") != 0 && wt_cluster_size() == 1) work_in_child(&args);
+    if (guarded && args.output && strcmp(args.output, "-") != 0 && wt_cluster_size() == 1 && guard_start(page_seconds) > 0)
+        args.force = false;             /* what an earlier child finished is this run's */
     return wt_tool_end(&tool, run_all(&args, &err), &err);
 }

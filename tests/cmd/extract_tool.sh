@@ -89,3 +89,15 @@ wait $pid
 check "after a crash the same command ends well" "$X" -q -j 1 g.warc -o guarded
 n=$(zstd -qdc guarded/00000.jsonl.zst | wc -l | tr -d ' ')
 check "and one page is lost at the most ($n of 1200)" test "$n" -ge 1199
+
+# pages that go wrong in every way: the run ends well, and they are counted (WT_EXTRACT_FAULT is for this test)
+export ASAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${ASAN_OPTIONS:-}"
+for fault in abort stack kill memory hang; do
+    for j in 1 3; do
+        WT_EXTRACT_FAULT=$fault:example/7 "$X" -q -j $j --page-seconds 1 g1.warc -o fault-$fault-$j --report fault.json 2> fault.err
+        equal "$fault, $j threads: the run ends well" $? 0
+        n=$(zstd -qdc fault-$fault-$j/00000.jsonl.zst | wc -l | tr -d ' ')
+        reason=crashed; [ $fault = hang ] && reason='took too long'
+        equal "$fault, $j threads: eleven pages, and one counted" "$n $(grep -c "\"$reason\":1" fault.json)" "11 1"
+    done
+done
