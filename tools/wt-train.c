@@ -35,6 +35,7 @@ static const wt_opt options[] = {
     {"beta2", 0, WT_OPT_FLOAT, &o.beta2, "F", "AdamW's memory of squares", "by its half-life"},
     {"beta2-half-life", 0, WT_OPT_COUNT, &o.beta2_half_life, "N", "tokens after which a square counts half", "1/20 of the run, at most 7M"},
     {"grad-clip", 0, WT_OPT_FLOAT, &o.grad_clip, "F", "largest gradient norm; 0: none"},
+    {"document-rows", 0, WT_OPT_FLAG, &o.document_rows, NULL, "a window in which a document starts begins there"},
     {"document-mask", 0, WT_OPT_FLAG, &o.document_mask, NULL, "a token sees only its own document"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "memory"},
     {"recompute", 0, WT_OPT_CHOICE, &recompute, "auto|on|off", "compute activations again instead of keeping them"},

@@ -34,16 +34,32 @@ static uint64_t windows_of_step(const run *r) {
     return n < r->total_samples - r->at.samples ? n : r->total_samples - r->at.samples;
 }
 
+/* One window into r->window. Rows of documents: a training window in which a document starts is moved forward to that start,
+ * so that its tokens need no context that they cannot see; what it gives up belongs to a document that others show. */
+static int read_row(run *r, shard_loader *feed, shard_set *set, uint64_t sample, uint64_t *begin, wt_err *err) {
+    size_t T = (size_t)r->o.seq_len, n_starts;
+    *begin = shard_loader_first(feed, sample);
+    if (r->o.document_rows && feed == r->feed) {
+        if (shard_set_doc_starts(set, *begin, T, r->window, &n_starts, err)) return -1;
+        if (n_starts && r->window[0] && *begin + r->window[0] + T + 1 <= shard_set_tokens(set)) {
+            *begin += r->window[0];
+            return shard_set_read(set, *begin, T + 1, r->window, err);
+        }
+    }
+    return shard_loader_get(feed, sample, r->window, err);
+}
+
 int run_read_windows(run *r, shard_loader *feed, shard_set *set, uint64_t first, int n, wt_err *err) {
     size_t T = (size_t)r->o.seq_len;
     for (int b = 0; b < n; b++) {
-        if (shard_loader_get(feed, first + (uint64_t)b, r->window, err)) return -1;
+        uint64_t begin;
+        if (read_row(r, feed, set, first + (uint64_t)b, &begin, err)) return -1;
         memcpy(r->inputs + (size_t)b * T, r->window, T * sizeof *r->window);
         memcpy(r->targets + (size_t)b * T, r->window + 1, T * sizeof *r->window);
         if (!r->o.document_mask) continue;
         size_t n_starts;
         uint32_t *starts = r->window;           /* its ids are copied; room for T + 1 */
-        if (shard_set_doc_starts(set, shard_loader_first(feed, first + (uint64_t)b), T, starts, &n_starts, err)) return -1;
+        if (shard_set_doc_starts(set, begin, T, starts, &n_starts, err)) return -1;
         int32_t from = 0;
         for (size_t t = 0, i = 0; t < T; t++) {
             if (i < n_starts && starts[i] == t) from = (int32_t)t, i++;

@@ -171,7 +171,7 @@ static void run_key(const run *r, wt_buf *key) {
                   (unsigned long long)r->warmup_samples, (unsigned long long)r->ramp_samples);
     wt_buf_printf(key, "\"optimizer\":\"%s\",\"weight_decay\":%.9g,\"beta1\":%.9g,\"beta2\":%.9g,\"half_life\":%.9g,\"clip\":%.9g,", r->muon ? "muon" : "adamw",
                   o->weight_decay, o->beta1, o->beta2, r->beta2_half_life, o->grad_clip);
-    wt_buf_printf(key, "\"moments\":%d,\"fused\":%d,\"document_mask\":%d,\"seed\":%llu,", 8 * (int)r->plan.moments, r->plan.fused, o->document_mask,
+    wt_buf_printf(key, "\"moments\":%d,\"fused\":%d,\"document_mask\":%d,\"document_rows\":%d,\"seed\":%llu,", 8 * (int)r->plan.moments, r->plan.fused, o->document_mask, o->document_rows,
                   (unsigned long long)o->seed);
     if (run_apart(r))
         wt_buf_printf(key, "\"sync_every\":%llu,\"outer_lr\":%.9g,\"outer_momentum\":%.9g,", (unsigned long long)o->sync_every, o->outer_rate, o->outer_momentum);

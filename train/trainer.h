@@ -37,7 +37,7 @@ typedef struct {
     int moments;                    /* bytes of one: 4, 2 or 1; 0: 4, or less where memory asks for it */
     uint64_t memory;                /* bytes; 0: what is free, and exact arithmetic only */
     bool plan_only;
-    bool document_mask;
+    bool document_mask, document_rows;
     uint64_t eval_every, eval_tokens, save_every, sample_every, log_every;
     int keep;                       /* checkpoints that stay besides the best; 0: all */
     uint64_t sample_tokens;

@@ -37,6 +37,11 @@ train embed --embed-lr 1e-9
 check "--embed-lr is the embedding's own" sh -c '! cmp -s embed/latest/model.safetensors muon/latest/model.safetensors'
 train mask --document-mask
 check "the document mask changes what is learned" sh -c '! cmp -s mask/latest/model.safetensors muon/latest/model.safetensors'
+train rows --document-rows
+check "--document-rows changes what is learned" sh -c '! cmp -s rows/latest/model.safetensors muon/latest/model.safetensors'
+train rows3 --document-rows -j 3 --micro-batch 1
+train rows1 --document-rows --micro-batch 1
+same "the same rows in any number of threads" rows3/latest/model.safetensors rows1/latest/model.safetensors
 train more --init-from muon/latest --steps 2
 train adamw --init-from muon/latest --steps 2 --optimizer adamw
 same "AdamW goes on with a given model" more/latest/model.safetensors adamw/latest/model.safetensors
