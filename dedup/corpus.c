@@ -40,7 +40,8 @@ enum { N_IN, N_KEPT, BYTES_IN, BYTES_KEPT, N_PARAGRAPHS, N_TOO_LONG, N_MARKED, N
 typedef struct {
     wt_buf lines;
     size_t *end;                /* of each line in `lines` */
-    size_t n_lines, end_cap;
+    wt_str *id;                 /* of each, as it may be written; NULL: not plain, or not worked on by this rank */
+    size_t n_lines, end_cap, id_cap;
     dedup_batch *keys;
     place after;
     bool ends_part;
@@ -86,11 +87,14 @@ static int open_next(run *r, wt_err *err) {
     return 0;
 }
 
-static bool is_blank(wt_str line) { return wt_str_trim(line).len == 0; }
-
+/* Lines lie in the batch without white space around them. */
 static void batch_take(run *r, batch *b, wt_str line) {
-    wt_buf_add_str(&b->lines, line);
+    wt_str trimmed = wt_str_trim(line);
+    if (trimmed.len == 0) return;
+    wt_buf_add_str(&b->lines, trimmed);
     WT_GROW(b->end, b->end_cap, b->n_lines + 1);
+    WT_GROW(b->id, b->id_cap, b->n_lines + 1);
+    b->id[b->n_lines] = (wt_str){0};
     b->end[b->n_lines++] = b->lines.len;
     r->part_bytes += line.len + 1;
     r->docs_read++;
@@ -120,7 +124,6 @@ static int batch_read(void *ctx, void *item, wt_err *err) {
             continue;
         }
         r->at.line++;
-        if (is_blank(line)) continue;
         batch_take(r, b, line);
         if (r->to_folder && r->part_bytes >= r->job->part_bytes) {
             b->ends_part = true;
@@ -144,7 +147,7 @@ static void batch_free(void *ctx, void *item) {
     dedup_batch_free(b->keys);
     wt_arena_free(b->arena);
     wt_buf_free(&b->lines);
-    free(b->end);
+    free(b->end), free(b->id);
     free(b);
 }
 
@@ -153,14 +156,24 @@ static wt_str batch_line(const batch *b, size_t i) {
     return (wt_str){b->lines.ptr + start, b->end[i] - start};
 }
 
-enum { F_TEXT, F_URL, F_METADATA, N_FIELDS };
-static const wt_str FIELDS[N_FIELDS] = {{"text", 4}, {"url", 3}, {"metadata", 8}};
+enum { F_ID, F_TEXT, F_URL, F_METADATA, N_FIELDS };
+static const wt_str FIELDS[N_FIELDS] = {{"id", 2}, {"text", 4}, {"url", 3}, {"metadata", 8}};
+
+/* A string of JSON that is written as it was read: printable ASCII without escapes. */
+static bool is_plain(wt_json value) {
+    uint8_t odd = value.kind != WT_JSON_STRING;
+    for (size_t i = 0; i < value.raw.len; i++) {
+        uint8_t c = (uint8_t)value.raw.ptr[i];
+        odd |= (uint8_t)(c < ' ') | (uint8_t)(c >= 127) | (uint8_t)(c == '\\');
+    }
+    return !odd;
+}
 
 static wt_str url_of(const wt_json *field, wt_arena *arena) {
     wt_json url = field[F_METADATA].kind == WT_JSON_OBJECT ? wt_json_get(field[F_METADATA], "url")
                                                            : (wt_json){0};
     if (url.kind != WT_JSON_STRING) url = field[F_URL];
-    return url.kind == WT_JSON_STRING ? wt_json_string(url, arena) : (wt_str){0};
+    return is_plain(url) ? url.raw : url.kind == WT_JSON_STRING ? wt_json_string(url, arena) : (wt_str){0};
 }
 
 /* A text with anything in it, which need not be decoded for that. */
@@ -175,16 +188,16 @@ static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
     dedup_batch_clear(b->keys);
     for (size_t i = 0; i < b->n_lines; i++) {
         wt_json field[N_FIELDS];
-        wt_str line = wt_str_trim(batch_line(b, i));
         wt_arena_reset(b->arena);
-        if (wt_json_pick(line, FIELDS, N_FIELDS, field, NULL)) {
+        if (wt_json_pick(batch_line(b, i), FIELDS, N_FIELDS, field, NULL)) {
             dedup_batch_skip(b->keys, DEDUP_NOT_JSON);
             continue;
         }
+        if (is_plain(field[F_ID])) b->id[i] = field[F_ID].raw;
         wt_str text = field[F_TEXT].kind != WT_JSON_STRING ? (wt_str){0}
                       : !want_text && has_text(field[F_TEXT]) ? field[F_TEXT].raw
                                                               : wt_json_string(field[F_TEXT], b->arena);
-        if (is_blank(text)) dedup_batch_skip(b->keys, DEDUP_NO_TEXT);
+        if (wt_str_trim(text).len == 0) dedup_batch_skip(b->keys, DEDUP_NO_TEXT);
         else dedup_batch_add(r->d, b->keys, text, want_url ? url_of(field, b->arena) : (wt_str){0});
     }
     return 0;
@@ -318,23 +331,21 @@ static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena
     wt_buf_free(&object);
 }
 
-/* The line of a document with nothing to say about, which needs its id alone; false: it has none. */
-static bool add_unmarked(run *r, wt_str line) {
-    static const wt_str id_key[1] = {{"id", 2}};
-    wt_json id;
-    if (wt_json_pick_first(line, id_key, 1, &id, NULL) || id.kind != WT_JSON_STRING) return false;
-    r->scratch.len = 0;
-    wt_buf_add_str(&r->scratch, WT_STR("{\"id\":"));
-    wt_json_add_string(&r->scratch, wt_json_string(id, r->arena));
-    wt_buf_add_str(&r->scratch, WT_STR(",\"attributes\":{}}\n"));
-    return true;
+/* The line of a document with nothing to say about. */
+static int write_unmarked(run *r, wt_str plain_id, wt_err *err) {
+    wt_buf *out = &r->scratch;
+    out->len = 0;
+    wt_buf_add_str(out, WT_STR("{\"id\":\""));
+    wt_buf_add_str(out, plain_id);
+    wt_buf_add_str(out, WT_STR("\",\"attributes\":{}}\n"));
+    return frames_write(r->kept, wt_buf_view(out), err);
 }
 
-static int write_marked(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
+static int write_marked(run *r, wt_str line, wt_str plain_id, const dedup_verdict *v, wt_err *err) {
     wt_doc doc;
     wt_buf attributes = {0};
-    if (r->job->mode == CORPUS_ATTRIBUTES && v->cause == DEDUP_KEEP && !v->n_removed && add_unmarked(r, line))
-        return frames_write(r->kept, wt_buf_view(&r->scratch), err);
+    if (r->job->mode == CORPUS_ATTRIBUTES && v->cause == DEDUP_KEEP && !v->n_removed && plain_id.ptr)
+        return write_unmarked(r, plain_id, err);
     if (wt_doc_parse(line, r->arena, &doc, err)) return -1;
     attributes_write(&attributes, v, doc.text);
     r->scratch.len = 0;
@@ -402,7 +413,7 @@ static int write_cut(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
     return result;
 }
 
-static int write_document(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
+static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verdict *v, wt_err *err) {
     bool mark = r->job->mode != CORPUS_DROP && v->cause != DEDUP_NOT_JSON;
     wt_arena_reset(r->arena);
     r->counter[N_CAUSE + v->cause]++;
@@ -413,7 +424,7 @@ static int write_document(run *r, wt_str line, const dedup_verdict *v, wt_err *e
     if (keep && !mark) r->counter[N_PARAGRAPHS] += v->n_removed;
     if (!r->kept) return 0;                           /* another rank's part */
     if (!keep) return write_dropped(r, line, v, (wt_str){0}, err);
-    if (mark) return write_marked(r, line, v, err);
+    if (mark) return write_marked(r, line, plain_id, v, err);
     if (v->n_removed) return write_cut(r, line, v, err);
     return frames_write(r->kept, line, err) || frames_write(r->kept, WT_STR("\n"), err) ? -1 : 0;
 }
@@ -426,8 +437,8 @@ static int batch_write(void *ctx, void *item, wt_err *err) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < b->n_lines; i++) {
         dedup_verdict v = dedup_batch_verdict(b->keys, i);
-        wt_str line = wt_str_trim(batch_line(b, i));
-        if (write_document(r, line, &v, err)) return -1;
+        wt_str line = batch_line(b, i);
+        if (write_document(r, line, b->id[i], &v, err)) return -1;
         bytes += line.len + 1;
     }
     r->counter[N_IN] += b->n_lines;

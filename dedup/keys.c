@@ -6,6 +6,13 @@
 /* ---- URLs: http and https, "www.", default ports, fragments, utm_* parameters and a slash at the
  * end make no other page. The host is lower-cased, the path is not. ---- */
 
+/* Where the first of the two characters is, or the end. */
+static size_t find_either(wt_str s, char a, char b) {
+    size_t n = 0;
+    while (n < s.len && s.ptr[n] != a && s.ptr[n] != b) n++;
+    return n;
+}
+
 static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
     size_t n = 0;
     while (n < 10 && n < url.len && url.ptr[n] != ':') n++;
@@ -14,9 +21,12 @@ static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
     while (n < url.len && url.ptr[n] != '/' && url.ptr[n] != '?' && url.ptr[n] != '#') n++;
     *rest = (wt_str){url.ptr + n, url.len - n};
     wt_str host = {url.ptr, n};
-    if (host.len > 4 && (host.ptr[0] | 0x20) == 'w' && strncasecmp(host.ptr, "www.", 4) == 0) host.ptr += 4, host.len -= 4;
-    if (wt_str_ends(host, WT_STR(":80"))) host.len -= 3;
-    else if (wt_str_ends(host, WT_STR(":443"))) host.len -= 4;
+    if (host.len > 4 && (host.ptr[0] | 0x20) == 'w' && (host.ptr[1] | 0x20) == 'w' && (host.ptr[2] | 0x20) == 'w' &&
+        host.ptr[3] == '.')
+        host.ptr += 4, host.len -= 4;
+    const char *end = host.ptr + host.len;
+    if (host.len >= 3 && memcmp(end - 3, ":80", 3) == 0) host.len -= 3;
+    else if (host.len >= 4 && memcmp(end - 4, ":443", 4) == 0) host.len -= 4;
     return host;
 }
 
@@ -24,6 +34,7 @@ static uint64_t host_hash(wt_str host) {
     uint64_t hash = 0;
     do {
         char lower[256];
+        lower[0] = 0;
         size_t n = host.len < sizeof lower ? host.len : sizeof lower;
         for (size_t i = 0; i < n; i++) {
             char c = host.ptr[i];
@@ -38,13 +49,15 @@ static uint64_t host_hash(wt_str host) {
 static uint64_t url_key(wt_str url) {
     wt_str rest, host = url_host_and_rest(wt_str_trim(url), &rest);
     uint64_t hash = host_hash(host);
-    wt_str before_fragment = wt_str_cut(&rest, '#'), query = before_fragment;
-    wt_str path = wt_str_cut(&query, '?');
+    size_t path_len = find_either(rest, '?', '#');
+    wt_str path = {rest.ptr, path_len}, query = {rest.ptr + path_len, rest.len - path_len};
     while (path.len > 0 && path.ptr[path.len - 1] == '/') path.len--;
     hash ^= wt_hash64(path.ptr, path.len, 1);
-    while (query.len > 0) {
-        wt_str pair = wt_str_cut(&query, '&');
-        if (pair.len == 0 || wt_str_starts(pair, WT_STR("utm_"))) continue;
+    while (query.len > 0 && query.ptr[0] != '#') {        /* each time at '?' or '&' */
+        query.ptr++, query.len--;
+        wt_str pair = {query.ptr, find_either(query, '&', '#')};
+        query.ptr += pair.len, query.len -= pair.len;
+        if (pair.len == 0 || (pair.len >= 4 && memcmp(pair.ptr, "utm_", 4) == 0)) continue;
         hash = wt_mix64(hash ^ wt_hash64(pair.ptr, pair.len, 2)) + GOLDEN;
     }
     return wt_mix64(hash);

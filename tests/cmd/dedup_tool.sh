@@ -80,7 +80,7 @@ check_fails 1 "a fresh run on its own state is refused" "$D" h2.jsonl -o h2 --st
 check "all was seen" "$D" h1.jsonl -o again --state seen -q
 equal "and nothing is kept" "$(lines again/part-*.zst)" 0
 says "made with .*\"?words.* alnum.*whitespace" "a state of other words is refused with both" "$D" h1.jsonl -o w --state seen --words whitespace
-says "seed" "a state of another seed is refused" "$D" h1.jsonl -o w3 --state seen --seed 3
+says "seed" "a state of another seed is refused" "$D" h1.jsonl -o w9 --state seen --seed 3
 says "near|bands" "a state of other bands is refused" "$D" h1.jsonl -o w2 --state seen --threshold 0.6
 cp seen bad; printf '\x55' | dd of=bad bs=1 seek=9000 conv=notrunc 2>/dev/null
 says "damaged" "a damaged state is found" "$D" h1.jsonl -o w3 --state bad
