@@ -77,10 +77,10 @@ static int resolve_batch(run *r, wt_err *err) {
 
 /* Rates found by experiment for widths of 128 to 256 (docs/reproduce.md), continued by the square root of the width for
  * Muon's matrices and by the width for the embedding; at 768 these are near what others found (Jordan et al. 2024).
- * AdamW: what GPT-3 used for these widths (Brown et al. 2020), continued to small models. */
+ * AdamW: what GPT-3 used (Brown et al. 2020); small models took no more than 1e-3 at small batches. */
 static void default_rates(run *r) {
     train_options *o = &r->o;
-    double C = r->shape.n_embd, muon = 1.8e-3 * sqrt(768 / C), adamw = C > 768 ? 6e-4 * 768 / C : fmin(2e-3, 6e-4 * pow(768 / C, 1.5));
+    double C = r->shape.n_embd, muon = 1.8e-3 * sqrt(768 / C), adamw = C > 768 ? 6e-4 * 768 / C : fmin(1e-3, 6e-4 * pow(768 / C, 1.5));
     if (o->learning_rate == 0) o->learning_rate = r->muon ? muon : adamw;
     if (o->embed_rate == 0) o->embed_rate = o->learning_rate * (r->muon ? fmin(0.03, 4 / C) / muon : 1);
 }

@@ -33,7 +33,7 @@ for n in 2 3; do
     same "documents: $n ranks equal one" all1 all$n
 done
 "$BIN/wt-shard" write -t t1 $docs -o sh -q
-train="--model 2x32x2 --seq-len 32 --micro-batch 2 --batch-tokens 256 --steps 6 --seed 3"
+train="--optimizer adamw --model 2x32x2 --seq-len 32 --micro-batch 2 --batch-tokens 256 --steps 6 --seed 3"
 "$BIN/wt-train" sh -o r1 $train -q
 check "wt-train on 2 ranks" ranks 2 "$M/wt-train" sh -o r2 $train -q
 losses() { grep -o '"loss":[0-9.]*' "$1/log.jsonl" | cut -d: -f2; }
