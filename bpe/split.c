@@ -77,8 +77,9 @@ static void choose_fast(bpe_splitter *s) {
     __builtin_cpu_init();
     bool avx512 = __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && !most;
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && (!most || !strcmp(most, "avx2"));
-    if (s->kind == BPE_SPLIT_GPT2)
-        s->fast = avx512 ? bpe_split_gpt2_avx512 : avx2 ? bpe_split_gpt2_avx2 : NULL;
+    static bpe_split_fast *const with_avx512[] = {bpe_split_gpt2_avx512, bpe_split_cl100k_avx512, bpe_split_o200k_avx512};
+    static bpe_split_fast *const with_avx2[] = {bpe_split_gpt2_avx2, bpe_split_cl100k_avx2, bpe_split_o200k_avx2};
+    s->fast = avx512 ? with_avx512[s->kind] : avx2 ? with_avx2[s->kind] : NULL;
 #endif
 }
 

@@ -36,6 +36,7 @@ size_t bpe_split_cut(const bpe_splitter *splitter, const uint8_t *text, size_t n
 /* A vector machine: as bpe_split. class_of: wt_uc_class of the basic plane's code points. */
 typedef size_t bpe_split_fast(const uint8_t *class_of, const uint8_t *text, size_t n, size_t at,
                               uint32_t *ends, size_t cap);
-bpe_split_fast bpe_split_gpt2_avx512, bpe_split_gpt2_avx2;
+bpe_split_fast bpe_split_gpt2_avx512, bpe_split_cl100k_avx512, bpe_split_o200k_avx512;
+bpe_split_fast bpe_split_gpt2_avx2, bpe_split_cl100k_avx2, bpe_split_o200k_avx2;
 
 #endif

@@ -23,6 +23,8 @@ typedef struct {
     uint64_t blank, quote;              /* U+0020; the apostrophe */
     uint64_t wide;                      /* bytes from 0x80 up, not yet classified */
     uint64_t inner;                     /* bytes of a character behind its first */
+    uint64_t newline, slash;            /* for the other patterns (split_modern.h): \n and \r; / */
+    uint64_t upper, lower, mark;        /* Lu and Lt; Ll; M, which is "other" too */
 } block_masks;
 
 /* Class and length of the character at p, from 0x80 up; bytes that are not UTF-8 are "other". */
@@ -56,6 +58,9 @@ static inline void classify_wide(block_masks *m, const uint8_t *class_of, const 
         m->letter |= c >= WT_UC_LU && c <= WT_UC_LO ? bits : 0;
         m->number |= c == WT_UC_NUMBER ? bits : 0;
         m->space |= c == WT_UC_SPACE ? bits : 0;
+        m->upper |= c == WT_UC_LU || c == WT_UC_LT ? bits : 0;
+        m->lower |= c == WT_UC_LL ? bits : 0;
+        m->mark |= c == WT_UC_MARK ? bits : 0;
     }
 }
 
