@@ -202,7 +202,8 @@ int run_step(run *r, wt_err *err) {
     r->x.waited_s = r->outer.x.waited_s = 0;
     if (good) {
         r->at.previous_norm = norm, r->at.skipped_in_row = 0;
-        r->at.loss_smooth = r->at.loss_smooth > 0 ? 0.95 * r->at.loss_smooth + 0.05 * r->last_loss : r->last_loss;
+        double fresh = fmax(0.05, 2.0 / (double)(r->at.step + 1));      /* the fast fall of the first steps is soon forgotten */
+        r->at.loss_smooth = r->at.loss_smooth > 0 ? (1 - fresh) * r->at.loss_smooth + fresh * r->last_loss : r->last_loss;
         return 0;
     }
     r->at.skipped++, r->at.skipped_in_row++;
