@@ -50,6 +50,39 @@ def peers():
         out['justext'] = just
     except ImportError as e:
         print('skipped:', e, file=sys.stderr)
+    try:
+        from newspaper import Article, Config
+        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+        config = Config()
+        config.fetch_images = False
+        def newspaper4k(d):
+            article = Article(url='http://example.org/', config=config)
+            article.download(input_html=bytes_to_str(d, detect_encoding(d)))
+            article.parse()
+            return article.text
+        out['newspaper4k'] = newspaper4k
+    except ImportError as e:
+        print('skipped:', e, file=sys.stderr)
+    try:
+        from goose3 import Goose
+        goose = Goose({'enable_image_fetching': False})
+        out['goose3'] = lambda d: goose.extract(raw_html=d).cleaned_text
+    except ImportError as e:
+        print('skipped:', e, file=sys.stderr)
+    try:
+        from boilerpy3 import extractors
+        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+        boiler = extractors.ArticleExtractor(raise_on_failure=False)
+        out['boilerpy3'] = lambda d: boiler.get_content(bytes_to_str(d, detect_encoding(d)))
+    except ImportError as e:
+        print('skipped:', e, file=sys.stderr)
+    try:
+        from magic_html import GeneralExtractor
+        import lxml.html
+        magic = GeneralExtractor()
+        out['magic-html'] = lambda d: lxml.html.fromstring(magic.extract(d.decode('utf-8', 'replace'), base_url='')['html']).text_content()
+    except ImportError as e:
+        print('skipped:', e, file=sys.stderr)
     return out
 
 
@@ -98,10 +131,21 @@ def main():
                 'mb_per_s': round(n_bytes / s / 1e6, 1), 'wt_extract_is_faster_by': round(s / base, 2)}
         if a.quality:
             pairs = [(g['text'], t) for g, t in zip(gold, texts[name]) if g.get('text') and g['source'] != 'mozilla']
-            line['lcs_f1'] = round(sum(score.lcs_f1(x, y) for x, y in pairs) / len(pairs), 4)
+            groups = {}
+            for g, t in zip(gold, texts[name]):
+                if g.get('text') and g['source'] != 'mozilla':
+                    f1 = score.lcs_f1(g['text'], t)
+                    for group in ('all', 'source ' + g['source'], g.get('page_type') or 'mixed'):
+                        groups.setdefault(group, []).append(f1)
+            means = {k: sum(v) / len(v) for k, v in groups.items()}
+            sources = [v for k, v in means.items() if k.startswith('source ')]
+            line['lcs_f1'] = round(means['all'], 4)
+            line['lcs_f1_mean_of_sources'] = round(sum(sources) / len(sources), 4)
+            line['lcs_f1_by_kind'] = {k: round(v, 4) for k, v in sorted(means.items()) if k != 'all' and not k.startswith('source ')}
             line['shingle_f1'] = round(score.shingle_metrics([score.shingle_counts(x, y) for x, y in pairs])[0], 4)
         print(json.dumps(line), flush=True)
     print(json.dumps({'peak_bytes_of_the_peers': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
-main()
+if __name__ == "__main__":
+    main()

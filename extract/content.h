@@ -26,7 +26,8 @@ enum {                      /* what a block stands in */
     IN_FORM = 128, IN_LABEL = 256, IN_BUTTON = 512, IN_NAV = 1 << 10, IN_HEADER = 1 << 11,
     IN_FOOTER = 1 << 12, IN_ASIDE = 1 << 13, IN_ARTICLE = 1 << 14, IN_MAIN = 1 << 15,
     IN_BODY_PROP = 1 << 16, IN_HIDDEN = 1 << 17, IN_DL = 1 << 18, IN_TIME = 1 << 19,
-    IN_ADDRESS = 1 << 20, IN_BOLD = 1 << 21, IN_P = 1 << 22, IN_CODE = 1 << 23, IN_COMMENT = 1 << 24
+    IN_ADDRESS = 1 << 20, IN_BOLD = 1 << 21, IN_P = 1 << 22, IN_CODE = 1 << 23, IN_COMMENT = 1 << 24,
+    IN_NUMBERS = 1 << 25            /* named like the line numbers beside code; not handed down */
 };
 
 typedef struct {

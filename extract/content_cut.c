@@ -179,6 +179,19 @@ static bool is_hidden_style(wt_str s) {
     return false;
 }
 
+/* Code written as one table row or one element a line, without <pre>; and the line numbers beside code. */
+static uint32_t flags_of_code_names(uint16_t tag, wt_str class) {
+    static const char *const rows[] = {"syntaxhighlighter", "js-file-line-container", "hljs-ln", "crayon-table"};
+    static const char *const numbers[] = {"lineno", "linenum", "line-num", "line_num", "gutter", "blob-num", "ln-num", "crayon-num"};
+    uint32_t flags = 0;
+    if (class.len > 200) return 0;
+    if (tag == HTML_TAG_table || tag == HTML_TAG_div)
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) flags |= contains_nocase(class, rows[k]) ? IN_PRE : 0;
+    if (tag == HTML_TAG_td || tag == HTML_TAG_th || tag == HTML_TAG_span || tag == HTML_TAG_div || tag == HTML_TAG_pre || tag == HTML_TAG_a)
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) flags |= contains_nocase(class, numbers[k]) ? IN_NUMBERS : 0;
+    return flags;
+}
+
 static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
     uint32_t flags = 0;
     for (uint32_t i = 0; i < e->n_attrs; i++) {
@@ -197,7 +210,7 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
             else if (wt_str_eq_nocase(v, WT_STR("complementary"))) flags |= IN_ASIDE;
             else if (wt_str_eq_nocase(v, WT_STR("article"))) flags |= IN_ARTICLE;
             break;
-        case HTML_ATTR_class:
+        case HTML_ATTR_class: flags |= flags_of_code_names(e->tag, v);  /* fall through */
         case HTML_ATTR_id:
             flags |= a->value_len < 200 && contains_nocase(v, "comment") ? IN_COMMENT : 0;
             break;
@@ -270,6 +283,21 @@ static uint32_t *kind_count(content *c, uint32_t kind) {
     }
 }
 
+/* The outermost element of pre-formatted text. */
+static bool is_pre_root(const content *c, uint32_t n) {
+    return c->element[n].flags & IN_PRE && !(c->element[c->tree->node[n].parent].flags & IN_PRE);
+}
+
+static bool holds_digits_only(const html_tree *t, uint32_t n) {
+    for (uint32_t x = t->node[n].first; x; x = html_next(t, x, n)) {
+        if (t->node[x].tag != HTML_TEXT) continue;
+        wt_str s = html_text_of(t, x);
+        for (size_t i = 0; i < s.len; i++)
+            if ((unsigned char)s.ptr[i] > ' ' && (s.ptr[i] < '0' || s.ptr[i] > '9')) return false;
+    }
+    return true;
+}
+
 static void enter_element(cutter *k, uint32_t n) {
     content *c = k->c;
     const html_tree *t = c->tree;
@@ -278,7 +306,7 @@ static void enter_element(cutter *k, uint32_t n) {
     uint32_t flags = 0;
     const struct element_memo *m = memo_of(c, n, &flags);
     const float own = m->own;
-    *x = (content_element){.flags = (p->flags & ~(uint32_t)IN_P) | flags_of_tag[e->tag] | m->flags | flags};
+    *x = (content_element){.flags = (p->flags & ~(uint32_t)(IN_P | IN_NUMBERS)) | flags_of_tag[e->tag] | m->flags | flags};
     if (e->tag != HTML_TAG_p && !(html_tag_flags[e->tag] & HTML_F_BLOCK)) x->flags |= p->flags & IN_P;
     x->own = own;
     x->path = p->path + own;
@@ -293,7 +321,7 @@ static void enter_element(cutter *k, uint32_t n) {
     ++*kind_count(c, x->kind);
     k->link_depth += e->tag == HTML_TAG_a;
     k->bold_depth += e->tag == HTML_TAG_b || e->tag == HTML_TAG_strong;
-    k->pre_depth += (flags_of_tag[e->tag] & IN_PRE) != 0;
+    k->pre_depth += is_pre_root(c, n);
     k->code_depth += (flags_of_tag[e->tag] & IN_CODE) != 0;
     if (e->tag == HTML_TAG_a && k->open) k->open->n_links++;
 }
@@ -303,7 +331,7 @@ static void leave_element(cutter *k, uint32_t n) {
     uint16_t tag = c->tree->node[n].tag;
     k->link_depth -= tag == HTML_TAG_a;
     k->bold_depth -= tag == HTML_TAG_b || tag == HTML_TAG_strong;
-    k->pre_depth -= (flags_of_tag[tag] & IN_PRE) != 0;
+    k->pre_depth -= is_pre_root(c, n);
     k->code_depth -= (flags_of_tag[tag] & IN_CODE) != 0;
     content_element *x = &c->element[n], *above = &c->element[c->tree->node[n].parent];
     x->end_block = (uint32_t)c->n_blocks;
@@ -357,6 +385,9 @@ static void block_open(cutter *k, uint32_t text_node) {
     uint32_t e = t->node[text_node].parent;
     b->flags = c->element[e].flags;
     while (e && !(html_tag_flags[t->node[e].tag] & HTML_F_BLOCK)) e = t->node[e].parent;
+    if (k->pre_depth)                   /* its lines may be elements of their own */
+        for (uint32_t a = e; a; a = t->node[a].parent)
+            if (is_pre_root(c, a)) e = a;
     b->element = e;
     for (uint32_t a = e; a; a = t->node[a].parent) {
         uint16_t tag = t->node[a].tag;
@@ -429,6 +460,9 @@ static void add_pre(cutter *k, uint32_t n) {
     wt_str s = html_text_of(k->c->tree, n);
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
     wt_buf *text = &k->c->text;
+    uint16_t parent = k->c->tree->node[k->c->tree->node[n].parent].tag;
+    if (parent == HTML_TAG_table || parent == HTML_TAG_tbody || parent == HTML_TAG_tr) return;    /* white space of the markup */
+    if (parent == HTML_TAG_td && wt_str_eq(s, WT_STR("\n"))) return;          /* an empty line: its row ends it */
     if (!k->open) {
         while (p < end && (*p == '\n' || *p == '\r')) p++;
         if (p == end) return;
@@ -545,6 +579,23 @@ static void line_break(cutter *k) {
     } else if (k->breaks >= 2) block_close(k);
 }
 
+/* Where a block element begins or ends: a border between blocks, but inside pre-formatted text the end of a line. */
+static void border(cutter *k, uint32_t n, bool leaves) {
+    const html_tree *t = k->c->tree;
+    if (!(html_tag_flags[t->node[n].tag] & HTML_F_BLOCK)) return;
+    if (!k->pre_depth || (leaves && is_pre_root(k->c, n))) {
+        block_close(k);
+        return;
+    }
+    wt_buf *text = &k->c->text;
+    uint16_t tag = t->node[n].tag;
+    if (!k->open || (tag != HTML_TAG_div && tag != HTML_TAG_p && tag != HTML_TAG_li && tag != HTML_TAG_tr)) return;
+    uint32_t first = t->node[n].first;
+    while (first && t->node[first].tag == HTML_TEXT) first = t->node[first].next;
+    bool holds_blocks = first && html_tag_flags[t->node[first].tag] & HTML_F_BLOCK;
+    if (leaves ? !holds_blocks || tag == HTML_TAG_tr : text->ptr[text->len - 1] != '\n' && tag != HTML_TAG_tr) wt_buf_add_char(text, '\n');
+}
+
 /* ---- the walk ---- */
 static void cut_walk(content *c) {
     const html_tree *t = c->tree;
@@ -557,9 +608,9 @@ static void cut_walk(content *c) {
         if (e->tag == HTML_TEXT) add_text(&k, n);
         else if (e->tag == HTML_TAG_br) line_break(&k);
         else if (e->tag < HTML_N_TAGS && !is_skipped(c, e)) {
-            if (html_tag_flags[e->tag] & HTML_F_BLOCK) block_close(&k);
+            border(&k, n, false);
             enter_element(&k, n);
-            down = e->first != 0;
+            down = e->first && !(c->element[n].flags & IN_NUMBERS && holds_digits_only(t, n));
             if (!down) leave_element(&k, n);
         } else if (e->tag < HTML_N_TAGS) {
             c->element[n] = (content_element){.first_block = (uint32_t)c->n_blocks, .end_block = (uint32_t)c->n_blocks};
@@ -572,7 +623,7 @@ static void cut_walk(content *c) {
         while (n && !t->node[n].next) {
             n = t->node[n].parent;
             if (!n) break;
-            if (html_tag_flags[t->node[n].tag] & HTML_F_BLOCK) block_close(&k);
+            border(&k, n, true);
             leave_element(&k, n);
         }
         if (n) n = t->node[n].next;
