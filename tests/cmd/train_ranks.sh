@@ -21,7 +21,7 @@ awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
         printf "\",\"source\":\"t\"}\n" } }' > docs.jsonl
 check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
 check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
-set -- shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --optimizer adamw --lr 3e-3 --optimizer adamw --sample-every 0 --eval-every 0 -q -j 1
+set -- shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --optimizer adamw --lr 3e-3 --sample-every 0 --eval-every 0 -q -j 1
 
 # Four steps on one process and on two and three ranks; 64 tokens are two windows, so the third rank has none.
 i=0
