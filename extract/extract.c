@@ -21,6 +21,7 @@ struct extractor {
     content_model own_model;
     wt_buf model_bytes;
     lang_guess lang;
+    wt_err parser_error;
 };
 
 extractor *extractor_new(const extract_options *options, wt_err *err) {
@@ -67,11 +68,16 @@ static bool is_xml(wt_str page, wt_str content_type) {
            wt_str_find(content_type, WT_STR("xhtml+xml")) >= 0;
 }
 
+/* The parser that took the page. Where another was wanted, x->parser_error says why it did not. */
 static const char *parse(extractor *x, wt_str page, wt_str content_type) {
-    if (x->options.parser == EXTRACT_PARSER_GUMBO && html_parse_gumbo(&x->tree, page, NULL) == 0) return "gumbo";
+    x->parser_error = (wt_err){0};
     html_tree_clear(&x->tree);
+    if (x->options.parser == EXTRACT_PARSER_GUMBO) {
+        if (html_parse_gumbo(&x->tree, page, &x->parser_error) == 0) return "gumbo";
+        html_tree_clear(&x->tree);
+    }
     if (x->options.parser == EXTRACT_PARSER_AUTO && is_xml(page, content_type)) {
-        if (html_parse_xml(&x->tree, page, NULL) == 0) return "xml";
+        if (html_parse_xml(&x->tree, page, &x->parser_error) == 0) return "xml";
         html_tree_clear(&x->tree);
     }
     html_parse(&x->tree, page);
@@ -101,8 +107,8 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     wt_arena_reset(x->arena);
     charset_choice charset;
     wt_str utf8 = charset_decode(bytes, content_type, &x->utf8, &charset);
-    html_tree_clear(&x->tree);
     page->parser = parse(x, utf8, content_type);
+    page->parser_refused = x->parser_error.code ? x->parser_error.text : NULL;
     page->charset = charset.name;
     page->charset_how = charset.how;
     meta_read(&x->tree, url, x->arena, &x->meta);

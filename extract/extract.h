@@ -34,6 +34,7 @@ typedef struct {
     double lang_share;              /* share of the text in that language, 0..1 */
     bool lang_reliable;
     const char *charset, *charset_how, *parser;
+    const char *parser_refused;     /* why the parser that was asked for did not take the page; NULL: it did */
     size_t n_blocks, n_kept, n_words;
 } extract_page;
 

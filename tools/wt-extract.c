@@ -37,7 +37,7 @@ static const wt_opt options[] = {
     {"site-boilerplate", 0, WT_OPT_FLAG, &site_boilerplate, NULL, "second pass: cut lines that many pages of one site share"},
     {"filter-report", 0, WT_OPT_STRING, &filter_report, "FILE", "write examples of what each rule dropped, as JSON", "none"},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "How"},
-    {"parser", 0, WT_OPT_CHOICE, &parser, "auto|fast|gumbo", "HTML parser; auto takes libxml2 for feeds and XML"},
+    {"parser", 0, WT_OPT_CHOICE, &parser, "auto|fast|gumbo", "HTML parser; auto takes libxml2 for feeds and XML. Pages that gumbo or libxml2 refuse are read by fast, and counted"},
     {"max-page", 0, WT_OPT_BYTES, &max_page, "SIZE", "longer pages are dropped"},
     {"page-seconds", 0, WT_OPT_COUNT, &page_seconds, "N", "a page that takes longer is dropped, and the run goes on"},
     {"guard", 0, WT_OPT_FLAG, &guarded, NULL, "with -o: work in a child process, so that a crash loses one page"},
@@ -67,6 +67,7 @@ typedef struct {
     bool is_http;                               /* body starts with a status line */
     uint64_t key;                               /* of the guard */
     const char *drop;                           /* why there is no document; NULL: there is one */
+    bool other_parser;                          /* the wanted one refused the page */
     char drop_text[48];
     wt_buf out, id, example;
 } page_item;
@@ -98,7 +99,7 @@ typedef struct {
     /* the unit being written */
     wt_out *out;
     const char *dir;
-    uint64_t n_in, n_documents, n_text_bytes, n_records;
+    uint64_t n_in, n_documents, n_text_bytes, n_records, n_other_parser;
     rule_count *rules;
     size_t n_rules, rules_cap;
     uint64_t limit_left;
@@ -297,6 +298,7 @@ static void write_document(worker *w, page_item *it, const extract_page *p, wt_s
     put(m, "declared_lang", p->declared_lang);
     put(m, "charset", wt_str_of(p->charset));
     put(m, "fetched", date);
+    if (p->parser_refused) put(m, "parser", wt_str_of(p->parser)), put(m, "parser_refused", wt_str_of(p->parser_refused));
     wt_buf_printf(m, "%s\"lang_share\":%.2f,\"lang_reliable\":%s,\"words\":%zu}", m->len > 1 ? "," : "", p->lang_share,
                   p->lang_reliable ? "true" : "false", p->n_words);
     wt_doc doc = {.id = wt_str_of(id), .text = text, .source = wt_str_of(source), .created = p->date.len ? p->date : date,
@@ -331,6 +333,7 @@ static int work_page(run *r, page_item *it, worker *w) {
     extract_page page;
     if (extract_run(w->x, body, wt_buf_view(&it->url), wt_buf_view(&it->type), &page, &why))
         return it->drop = why.code == WT_ELIMIT ? "page too big" : "unreadable", 0;
+    it->other_parser = page.parser_refused != NULL;
     wt_str text = page.text;
     it->drop = judge(r, w, it, &page, &text);
     if (it->drop) keep_example(it, text);
@@ -354,6 +357,7 @@ static int work_item(void *ctx, void *p, int i_thread, wt_err *err) {
     run *r = ctx;
     page_item *it = p;
     wt_buf_clear(&it->example);
+    it->other_parser = false;
     it->drop = guard_enter(i_thread, it->key);
     if (it->drop) return 0;
     fault_for_tests(it);
@@ -378,6 +382,7 @@ static int write_item(void *ctx, void *p, wt_err *err) {
     run *r = ctx;
     page_item *it = p;
     wt_progress_add(1);
+    r->n_other_parser += it->other_parser;
     if (it->drop) {
         count_drop(r, it->drop, &it->example);
         return 0;
@@ -424,13 +429,13 @@ static void reset_counts(run *r) {
         wt_buf_free(&r->rules[i].examples);
     }
     r->n_rules = 0;
-    r->n_in = r->n_documents = r->n_text_bytes = r->n_records = 0;
+    r->n_in = r->n_documents = r->n_text_bytes = r->n_records = r->n_other_parser = 0;
 }
 
 static void counts_write(const run *r, wt_buf *json) {
-    wt_buf_printf(json, "{\"records\":%llu,\"pages\":%llu,\"documents\":%llu,\"bytes\":%llu,\"dropped\":{",
+    wt_buf_printf(json, "{\"records\":%llu,\"pages\":%llu,\"documents\":%llu,\"bytes\":%llu,\"other_parser\":%llu,\"dropped\":{",
                   (unsigned long long)r->n_records, (unsigned long long)r->n_in, (unsigned long long)r->n_documents,
-                  (unsigned long long)r->n_text_bytes);
+                  (unsigned long long)r->n_text_bytes, (unsigned long long)r->n_other_parser);
     for (size_t i = 0; i < r->n_rules; i++) {
         wt_buf_add_str(json, i ? WT_STR(",") : WT_STR(""));
         wt_json_add_string(json, wt_str_of(r->rules[i].name));
@@ -487,7 +492,7 @@ static int run_unit(run *r, size_t i_unit, const unit *u, wt_str key, wt_err *er
 
 /* ---- the sum of all units, from their notes ---- */
 typedef struct {
-    uint64_t records, pages, documents, bytes;
+    uint64_t records, pages, documents, bytes, other_parser;
     rule_count *rules;
     size_t n_rules, cap;
 } totals;
@@ -506,6 +511,7 @@ static void totals_add(totals *t, wt_str json) {
     t->pages += member(o, "pages");
     t->documents += member(o, "documents");
     t->bytes += member(o, "bytes");
+    t->other_parser += member(o, "other_parser");
     if (wt_json_iter_init(&it, wt_json_get(o, "dropped"), NULL)) return;
     while (wt_json_next(&it, &name, &value, NULL) == 1) {
         size_t i = 0;
@@ -544,6 +550,7 @@ static int report(totals *t, wt_err *err) {
     wt_report_count("pages", t->pages);
     wt_report_count("documents", t->documents);
     wt_report_count("bytes of documents", t->bytes);
+    if (t->other_parser) wt_report_count("pages refused by their parser, read by our own", t->other_parser);
     for (size_t i = 0; i < t->n_rules; i++) wt_report_drop(t->rules[i].name, t->rules[i].n);
     int result = filter_report && wt_cluster_rank() == 0 ? write_filter_report(t, err) : 0;
     for (size_t i = 0; i < t->n_rules; i++) {

@@ -90,6 +90,13 @@ check "after a crash the same command ends well" "$X" -q -j 1 g.warc -o guarded
 n=$(zstd -qdc guarded/00000.jsonl.zst | wc -l | tr -d ' ')
 check "and one page is lost at the most ($n of 1200)" test "$n" -ge 1199
 
+# a parser that refuses a page: our own reads it, the record and the summary say so
+{ cat rivers.html; for i in $(seq 1 5000); do printf '<div>'; done; } > deep.html
+check "gumbo and a page nested too deep for it" "$X" --parser gumbo --filter none --lang any deep.html rivers.html -o deep --report deep.json
+check "the summary counts it" grep -q 'refused by their parser, read by our own":1' deep.json
+zstd -qdc deep/00000.jsonl.zst > deep.jsonl
+equal "its record says why, the other's does not" "$(grep -c '"parser":"fast","parser_refused":"tags are nested' deep.jsonl) $(wc -l < deep.jsonl | tr -d ' ')" "1 2"
+
 # pages that go wrong in every way: the run ends well, and they are counted (WT_EXTRACT_FAULT is for this test)
 export ASAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${ASAN_OPTIONS:-}"
 for fault in abort stack kill memory hang; do
