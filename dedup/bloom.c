@@ -304,7 +304,7 @@ static int refuse_size(const bloom_plan *plan, uint64_t capacity, uint64_t bytes
 int bloom_layer_add(bloom *b, const bloom_plan *plan, uint64_t capacity, wt_err *err) {
     if (b->n_layers == LAYERS_MAX)
         return wt_fail(err, WT_ELIMIT, "a filter has at most %d layers", LAYERS_MAX);
-    uint64_t bytes_free = wt_memory_available();
+    uint64_t bytes_free = plan->bytes < 1 << 20 ? 0 : wt_memory_available();   /* asking has its price */
     if (bytes_free > 0 && plan->bytes > bytes_free) return refuse_size(plan, capacity, bytes_free, err);
     void *words = wt_big_alloc(plan->bytes, "a Bloom filter", err);
     if (!words) return -1;
