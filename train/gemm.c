@@ -18,7 +18,7 @@
 
 /* Below so many products one thread is done before the others have woken. */
 #define TOGETHER (128.0 * 128 * 128)
-enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILES = 20 };
+enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILES = 80 };
 
 struct gemm_team {
     const kernels *k;

@@ -512,18 +512,20 @@ static inline uint32_t noise_bits(uint32_t x) {
     h ^= h >> 15, h *= 0x85ebca77u, h ^= h >> 13, h *= 0xc2b2ae3du;
     return h ^ h >> 16;
 }
-static void adamw_bf16(float *w, uint16_t *m, uint16_t *v, const float *g, const adamw_scalars *s,
+static void adamw_bf16(float *restrict w, uint16_t *restrict m, uint16_t *restrict v, const float *restrict g, const adamw_scalars *s,
                        uint64_t noise, size_t n) {
-    float c1 = 1 - s->beta1, c2 = 1 - s->beta2;
+    enum { BLOCK = 256 };
+    float mb[BLOCK], vb[BLOCK];
     uint32_t salt = (uint32_t)(noise ^ noise >> 32);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t h = noise_bits((uint32_t)i + salt);
-        float gi = g[i] * s->grad_scale;
-        float mi = s->beta1 * bf16_to_float(m[i]) + c1 * gi;
-        float vi = s->beta2 * bf16_to_float(v[i]) + c2 * (gi * gi);
-        m[i] = bf16_round(mi, h & 0xffff);
-        v[i] = bf16_round(vi, h >> 16);
-        w[i] = s->decay * w[i] - s->step_size * mi / (sqrtf(vi) * s->root_scale + s->epsilon);
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t k = n - at < BLOCK ? n - at : BLOCK;
+        for (size_t i = 0; i < k; i++) mb[i] = bf16_to_float(m[at + i]), vb[i] = bf16_to_float(v[at + i]);
+        adamw(w + at, mb, vb, g + at, s, k);
+        for (size_t i = 0; i < k; i++) {
+            uint32_t h = noise_bits((uint32_t)(at + i) + salt);
+            m[at + i] = bf16_round(mb[i], h & 0xffff);
+            v[at + i] = bf16_round(vb[i], h >> 16);
+        }
     }
 }
 

@@ -154,7 +154,7 @@ static void norm_backward(const gpt *m, float *dx, float *dw, float *db, const f
 
 /* out[j] += sum of x[:,j]; a thread owns columns. */
 static void add_column_sums(const gpt *m, float *out, const float *x, int N, size_t n) {
-    enum { STRIP = 256 };
+    enum { STRIP = 128 };
 #pragma omp parallel for num_threads(m->threads) schedule(static) if ((size_t)N * n > TOGETHER)
     for (size_t j = 0; j < n; j += STRIP)
         for (int i = 0; i < N; i++) m->k->add(out + j, x + (size_t)i * n + j, n - j < STRIP ? n - j : STRIP);
