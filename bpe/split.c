@@ -8,6 +8,7 @@
 
 #include "bpe/split.h"
 #include "common/unicode.h"
+#include "common/utf8.h"
 
 struct bpe_splitter {
     bpe_split_kind kind;
@@ -197,18 +198,39 @@ ptrdiff_t bpe_split(bpe_split_state *state, const uint8_t *text, size_t n, size_
     return (ptrdiff_t)split_plain(s->kind, text, n, at, ends, cap);
 }
 
-/* gpt2 always ends a pretoken between a character that is not white space and one that is, and
- * what follows does not look back. The others may join such a pair ("!\n"), but never a letter or
- * digit and a space. ASCII pairs are enough to cut at. */
+/* The class of the whole character that ends before, or begins at, text[i]; false where there is none. */
+static bool class_before(const uint8_t *text, size_t i, wt_uc_class *class) {
+    size_t from = i - 1;
+    uint32_t cp;
+    while (from && i - from < 4 && (text[from] & 0xC0) == 0x80)
+        from--;
+    int length = wt_utf8_decode((const char *)text + from, (const char *)text + i, &cp);
+    *class = length ? wt_uc_class_of(cp) : WT_UC_OTHER;
+    return length && from + (size_t)length == i;
+}
+
+static bool class_at(const uint8_t *text, size_t n, size_t i, wt_uc_class *class) {
+    uint32_t cp;
+    int length = wt_utf8_decode((const char *)text + i, (const char *)text + n, &cp);
+    *class = length ? wt_uc_class_of(cp) : WT_UC_OTHER;
+    return length > 0;
+}
+
+/* All three patterns end a pretoken before a space that follows a visible character, and before an other
+ * character that follows a letter or number (but marks and contractions may belong to a word); gpt2 before a newline too,
+ * which in the others punctuation may take along. What follows such a place does not look back. */
 size_t bpe_split_cut(const bpe_splitter *s, const uint8_t *text, size_t n) {
     if (s->kind == BPE_SPLIT_REGEX)
         return 0;
     for (size_t i = n; i-- > 1;) {
-        uint8_t before = text[i - 1], letter = before | 0x20;
-        bool alnum = (letter >= 'a' && letter <= 'z') || (before >= '0' && before <= '9');
-        bool visible = before > 0x20 && before < 0x7F;
-        bool space = text[i] == ' ' || (s->kind == BPE_SPLIT_GPT2 && text[i] == '\n');
-        if (space && (alnum || (visible && s->kind == BPE_SPLIT_GPT2)))
+        wt_uc_class before, at;
+        if ((text[i] & 0xC0) == 0x80 || !class_at(text, n, i, &at) || (at != WT_UC_SPACE && at != WT_UC_OTHER))
+            continue;
+        if (!class_before(text, i, &before) || before == WT_UC_SPACE)
+            continue;
+        bool word = (before >= WT_UC_LU && before <= WT_UC_LO) || before == WT_UC_NUMBER;
+        if (text[i] == ' ' || (text[i] == '\n' && (word || s->kind == BPE_SPLIT_GPT2)) ||
+            (word && at == WT_UC_OTHER && text[i] != '\''))
             return i;
     }
     return 0;
