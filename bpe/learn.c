@@ -62,6 +62,7 @@ typedef struct {
 typedef struct {
     const bpe_train_options *options;
     size_t memory;                  /* for all that grows with the words */
+    size_t passing;                 /* ... of it, for a recount's tables */
     bpe_records records;
 
     uint32_t *lists;
@@ -424,7 +425,7 @@ static sketch sketch_of_pairs(learner *L, int64_t *best) {
     uint64_t at = 0;
     uint32_t record, id[BPE_LINK_IDS + 1];
     int64_t count;
-    while (s.bits < 21 && (size_t)1 << s.bits < bpe_records_bytes(&L->records) && sizeof *s.sum << s.bits < L->memory / 16)
+    while (s.bits < 21 && (size_t)1 << s.bits < bpe_records_bytes(&L->records) && sizeof *s.sum << s.bits < L->passing / 3)
         s.bits++;
     s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
     while (bpe_records_next(&L->records, &at, &record)) {
@@ -446,8 +447,8 @@ static void tally_pairs(learner *L, const sketch *s, int bits, uint64_t part, ca
     uint32_t record, id[BPE_LINK_IDS + 1];
     int64_t count;
     bool fits = true;
-    size_t size_max = 1 << 12;
-    while (2 * size_max * sizeof(tally) * 3 / 2 < L->memory / 5)
+    size_t size_max = 1 << 12;      /* a growing table is there twice */
+    while (2 * size_max * sizeof(tally) * 3 / 2 < L->passing)
         size_max *= 2;
     tally_init(&t, 1 << 12, size_max);
     while (fits && bpe_records_next(&L->records, &at, &record)) {
@@ -856,7 +857,7 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     bpe_reader reader;
     int more, bad = 0;
     unsigned __int128 total = 0;
-    if (bpe_records_init(&L->records, wide, room, L->memory / 2, L->options->temp_dir, err))
+    if (bpe_records_init(&L->records, wide, room, L->memory / 4 * 3, L->options->temp_dir, err))
         return -1;
     bpe_reader_init(&reader, words, 0, bpe_words_end(words));
     while (!bad && (more = bpe_reader_next(&reader, err)) == 1) {
@@ -871,13 +872,14 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     return bad || more < 0 ? -1 : bpe_records_seal(&L->records, err);
 }
 
-/* Shares of the memory: records up to a half, or a quarter for their blocks; of the rest half for lists, and for what
- * a recount or a merge needs for the moment. */
+/* Shares of the memory: records up to three quarters, or a quarter for their blocks; of the rest half for lists, and
+ * what a recount or a merge needs for the moment. */
 static void share_memory(learner *L) {
     size_t records = L->records.file < 0 ? bpe_records_bytes(&L->records) : L->memory / 4;
     size_t rest = L->memory - records;
     L->lists_max = rest / 2 / sizeof *L->lists;
     L->seen_max = rest / 16 / sizeof(occurrence);
+    L->passing = rest / 3;
 }
 
 static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_err *err) {

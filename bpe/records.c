@@ -40,8 +40,11 @@ static size_t record_bytes(const bpe_records *r, uint32_t cap) {
 static int to_file(bpe_records *r, wt_err *err) {
     if (r->file < 0 && (r->file = bpe_temp_file(r->temp_dir, err)) < 0)
         return -1;
-    if (bpe_file_write(r->file, r->stored, r->bytes, r->len, err))
-        return -1;
+    posix_fadvise(r->file, 0, 0, POSIX_FADV_RANDOM);
+    /* Block by block: kernels that keep a large write as one large folio walk all of it at each small write. */
+    for (size_t at = 0; at < r->len; at += BPE_BLOCK)
+        if (bpe_file_write(r->file, r->stored + at, r->bytes + at, r->len - at < BPE_BLOCK ? r->len - at : BPE_BLOCK, err))
+            return -1;
     r->stored += r->len;
     r->len = 0;
     if (r->cap > 2 * TAIL) {
@@ -105,7 +108,7 @@ int bpe_records_seal(bpe_records *r, wt_err *err) {
         return -1;
     free(r->bytes);
     r->bytes = NULL, r->cap = 0;
-    r->n_frames = r->memory / 2 / BPE_BLOCK > 16 ? r->memory / 2 / BPE_BLOCK : 16;
+    r->n_frames = r->memory / 3 / BPE_BLOCK > 16 ? r->memory / 3 / BPE_BLOCK : 16;
     r->frames = wt_xmalloc(r->n_frames * BPE_BLOCK);
     r->in_frame = wt_xcalloc(r->n_frames, sizeof *r->in_frame);
     r->changed = wt_xcalloc(r->n_frames, sizeof *r->changed);

@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     bool wide;                      /* ids of 4 bytes */
     int unit_bits;                  /* a record's number is its position in units of so many bits of bytes */
-    size_t memory;                  /* bytes: more goes to the file, of which half as many stay in memory */
+    size_t memory;                  /* bytes: more goes to the file, of which a third as many stay in memory */
     uint8_t *bytes;                 /* all of them, or what is not in the file yet */
     size_t len, cap;
     uint64_t stored;                /* bytes that are in the file */
