@@ -56,6 +56,53 @@ void content_choose(content *c) {
     free(order);
 }
 
+/* ---- whole tables and code ---- */
+static uint32_t table_of(const content *c, const content_block *b) {
+    if (!b->row || !b->cell || b->flags & IN_PRE || c->element[b->cell].n_blocks > 1 || b->len > 400) return 0;
+    uint32_t n = b->row;
+    while (n && c->tree->node[n].tag != HTML_TAG_table) n = c->tree->node[n].parent;
+    return n;
+}
+
+static bool is_kept_near(const content *c, size_t i, int step, int reach) {
+    for (int k = 1; k <= reach; k++) {
+        size_t j = i + (size_t)(ptrdiff_t)(k * step);
+        if (j >= c->n_blocks) return false;
+        if (c->block[j].keep) return true;
+    }
+    return false;
+}
+
+/* Blocks i up to end, all of one table or one block of code, stay or go together: they stay where half of their
+ * text is kept, or where none is but kept text stands close on both sides. */
+static void complete_run(content *c, size_t i, size_t end) {
+    const uint32_t elsewhere = IN_NAV | IN_FOOTER | IN_ASIDE | IN_FORM | IN_HIDDEN;
+    uint64_t len = 0, kept = 0, links = 0;
+    for (size_t k = i; k < end; k++) {
+        const content_block *b = &c->block[k];
+        if (b->flags & elsewhere) return;
+        len += b->len;
+        links += b->link_len;
+        kept += b->keep ? b->len : 0;
+    }
+    if (kept == len || links * 2 > len) return;
+    bool between = is_kept_near(c, i, -1, 3) && is_kept_near(c, end - 1, 1, 3);
+    if (kept * 2 < len && !between) return;
+    for (size_t k = i; k < end; k++)
+        if (!c->block[k].keep) c->block[k].keep = true, c->block[k].why = "completes a table or code";
+}
+
+static void complete_runs(content *c) {
+    for (size_t i = 0; i < c->n_blocks;) {
+        uint32_t table = table_of(c, &c->block[i]);
+        size_t end = i + 1;
+        if (table)
+            while (end < c->n_blocks && table_of(c, &c->block[end]) == table) end++;
+        if (table ? end - i >= 4 : c->block[i].flags & IN_PRE) complete_run(c, i, end);
+        i = end;
+    }
+}
+
 void content_find(content *c, const html_tree *t, const page_meta *meta) {
     content_cut(c, t, meta);
     content_fill_features(c);
@@ -72,4 +119,5 @@ void content_find(content *c, const html_tree *t, const page_meta *meta) {
         }
     }
     content_choose(c);
+    complete_runs(c);
 }

@@ -593,6 +593,7 @@ static void border(cutter *k, uint32_t n, bool leaves) {
     uint32_t first = t->node[n].first;
     while (first && t->node[first].tag == HTML_TEXT) first = t->node[first].next;
     bool holds_blocks = first && html_tag_flags[t->node[first].tag] & HTML_F_BLOCK;
+    if (leaves && first && t->node[first].tag == HTML_TAG_br) return;          /* the break ended the line already */
     if (leaves ? !holds_blocks || tag == HTML_TAG_tr : text->ptr[text->len - 1] != '\n' && tag != HTML_TAG_tr) wt_buf_add_char(text, '\n');
 }
 
