@@ -7,6 +7,9 @@
 #include "common/memory.h"
 #include "common/tool.h"
 
+/* What a step reaches of the product's rate, as measured at 124M (docs/experiments/train.md: 0.82 to 0.89). */
+#define PLAN_SHARE 0.85
+
 static double gib(uint64_t bytes) { return (double)bytes / (double)(1u << 30); }
 
 void plan_count(train_plan *p, const gpt_shape *s, const plan_request *want) {
@@ -24,6 +27,8 @@ void plan_count(train_plan *p, const gpt_shape *s, const plan_request *want) {
     p->flops_token = gpt_shape_flops(s, want->T);
     if (p->keep == GPT_KEEP_INPUTS) /* a second forward pass of the layers but the last */
         p->flops_token += (24.0 * s->n_embd * s->n_embd + 2.0 * (want->T + 1) * s->n_embd) * (s->n_layer - 1);
+    if (want->muon && want->windows > 0) /* five steps of Newton-Schulz a matrix, once a step: 300 C^3 a layer */
+        p->flops_token += 300.0 * s->n_embd * s->n_embd * s->n_embd * s->n_layer / ((double)ranks * want->windows * want->T);
 }
 
 /* A mode changes what is computed only where that is allowed or asked for. */
@@ -72,13 +77,24 @@ int plan_choose(train_plan *plan, const gpt_shape *shape, const plan_request *wa
     return too_small(&smallest, shape, want, err);
 }
 
-void plan_print(const train_plan *p, const gpt_shape *s, int T, double gflops) {
+/* "3.5 hours", for the unit that reads best. */
+static void print_time(char out[32], double seconds) {
+    if (seconds < 5400) snprintf(out, 32, "%.1f minutes", seconds / 60);
+    else if (seconds < 48 * 3600) snprintf(out, 32, "%.1f hours", seconds / 3600);
+    else snprintf(out, 32, "%.1f days", seconds / 86400);
+}
+
+void plan_print(const train_plan *p, const gpt_shape *s, int T, uint64_t tokens, double gflops) {
     wt_info("model       %d layers, width %d, %d heads, vocabulary %d: %.1f M parameters", s->n_layer, s->n_embd, s->n_head, s->vocab, (double)gpt_shape_params(s) * 1e-6);
     wt_info("memory      %.2f GiB: weights %.2f, gradients %.2f, moments %.2f, activations %.2f, panels %.2f", gib(p->total), gib(p->weight_bytes),
             gib(p->gradient_bytes), gib(p->moment_bytes), gib(p->activation_bytes), gib(p->panel_bytes + p->exchange_bytes));
     wt_info("mode        %s, moments in %s, %s, %d x %d tokens a pass", p->keep == GPT_KEEP_ALL ? "activations kept" : "layers computed again",
             p->moments == MOMENTS_FP32 ? "fp32" : p->moments == MOMENTS_BF16 ? "bfloat16" : "8 bits", p->fused ? "each layer updated as its gradients come" : "gradients summed", p->micro_batch, T);
-    if (gflops > 0)
-        wt_info("speed       %.2f GFLOP a token; at %.0f GFLOP/s of this machine's matrix products at most %.0f tokens/s", p->flops_token * 1e-9, gflops,
-                gflops * 1e9 / p->flops_token);
+    if (gflops > 0) {
+        double rate = PLAN_SHARE * gflops * 1e9 / p->flops_token;
+        char time[32];
+        print_time(time, (double)tokens / rate);
+        wt_info("speed       %.2f GFLOP a token; about %.0f tokens/s (%.0f %% of the %.0f GFLOP/s that this machine's matrix products reach); %s for %.3g %s tokens", p->flops_token * 1e-9,
+                rate, 100 * PLAN_SHARE, gflops, time, (double)tokens * (tokens < 1000000 ? 1e-3 : 1e-6), tokens < 1000000 ? "k" : "M");
+    }
 }

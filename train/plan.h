@@ -30,6 +30,7 @@ void plan_count(train_plan *plan, const gpt_shape *shape, const plan_request *wa
 /* The first mode that fits into the limit, from the fastest to the smallest. WT_ENOMEM tells what is needed and the
  * nearest configuration that fits; WT_EARG: what is asked for does not go together. */
 int plan_choose(train_plan *plan, const gpt_shape *shape, const plan_request *want, wt_err *err);
-void plan_print(const train_plan *plan, const gpt_shape *shape, int T, double gflops);
+/* tokens: of the whole run; gflops: measured rate of the matrix product, 0: unknown. */
+void plan_print(const train_plan *plan, const gpt_shape *shape, int T, uint64_t tokens, double gflops);
 
 #endif

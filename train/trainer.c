@@ -281,7 +281,7 @@ static int run_all(run *r, wt_err *err) {
     train_options *o = &r->o;
     if (prepare(r, err)) return -1;
     if (o->plan_only) {
-        plan_print(&r->plan, &r->shape, o->seq_len, measure_gflops(o->threads));
+        plan_print(&r->plan, &r->shape, o->seq_len, r->total_samples * (uint64_t)o->seq_len, measure_gflops(o->threads));
         return 0;
     }
     wt_buf key = {0};
@@ -293,7 +293,7 @@ static int run_all(run *r, wt_err *err) {
         char *latest = run_path(r, "latest");
         if (result == 0) {
             r->gflops = measure_gflops(o->threads);
-            plan_print(&r->plan, &r->shape, o->seq_len, r->gflops);
+            plan_print(&r->plan, &r->shape, o->seq_len, r->total_samples * (uint64_t)o->seq_len, r->gflops);
             if (wt_is_dir(latest)) {
                 result = run_load(r, err);
                 if (result == 0) result = run_open_log(r, err);
