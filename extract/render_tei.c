@@ -1,5 +1,5 @@
 /* render_tei.c - kept blocks as a TEI P5 document (tei-c.org): a header with the page's metadata, and a
- * body of head, p, list/item, quote, code, table/row/cell. Written through libxml2, which escapes. */
+ * body of div elements that begin with a head, with p, list/item, quote, code (in ab, for it is no block of TEI's), table/row/cell. Written through libxml2, which escapes. */
 #include <libxml/xmlwriter.h>
 
 #include "common/utf8.h"
@@ -69,6 +69,8 @@ static void header(writer *w, const page_meta *m) {
             start(w, "language");
             wt_buf_clear(&w->scratch);
             wt_utf8_repair(&w->scratch, m->lang);
+            for (size_t i = 0; i < w->scratch.len; i++)
+                if (w->scratch.ptr[i] == '_') w->scratch.ptr[i] = '-';      /* en_US, as Open Graph writes it */
             xmlTextWriterWriteAttribute(w->x, BAD_CAST "ident", BAD_CAST w->scratch.ptr);
             end(w);
             end(w);
@@ -97,6 +99,7 @@ void render_tei(const content *c, const page_meta *meta, wt_buf *out) {
     start(&w, "div");
     container in = NOTHING;
     uint32_t row = 0;
+    bool has_text = false;              /* of the div: a head behind text begins a new one */
     for (size_t i = 0; i < c->n_blocks; i++) {
         const content_block *b = &c->block[i];
         if (!b->keep) continue;
@@ -108,10 +111,19 @@ void render_tei(const content *c, const page_meta *meta, wt_buf *out) {
         if (want == TABLE && (in != TABLE || b->row != row)) start(&w, "row");
         in = want;
         row = b->row;
+        if (b->heading && want == NOTHING && has_text) {
+            end(&w);
+            start(&w, "div");
+        }
+        has_text = want != NOTHING || !b->heading;
         if (want == TABLE) element(&w, "cell", s);
         else if (want == LIST) element(&w, "item", s);
         else if (b->heading) element(&w, "head", s);
-        else if (b->flags & IN_PRE) element(&w, "code", s);
+        else if (b->flags & IN_PRE) {
+            start(&w, "ab");
+            element(&w, "code", s);
+            end(&w);
+        }
         else if (b->flags & IN_QUOTE) element(&w, "quote", s);
         else element(&w, "p", s);
     }
