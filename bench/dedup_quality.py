@@ -186,20 +186,21 @@ def svg(path, curves):
 
 
 def plan_of(binary, options):
-    """Votes, bands, rows, rate of the full filters and bytes a document, as wt-dedup prints them."""
+    """Votes, bands, rows, votes when the filters are full, their rate then, bytes a document, as wt-dedup prints them."""
     text = subprocess.run([binary, "--near", "--curve", "-q"] + options, check=True, capture_output=True, text=True).stdout
-    c, b, r, rate, size = re.match(r"(\d+) of (\d+) bands of (\d+) rows, .* at ([\d.]+), ([\d.]+) bytes", text).groups()
-    return int(c), int(b), int(r), float(rate), float(size)
+    c, b, r, full, rate, size = re.match(r"(\d+) of (\d+) bands of (\d+) rows \((\d+) of .* at ([\d.]+), ([\d.]+) bytes", text).groups()
+    return int(c), int(b), int(r), int(full), float(rate), float(size)
 
 
 def chance(plan, j):
     """To be called a duplicate, by the formula, with filters half full."""
     from math import comb, exp, log
-    c, b, r, rate, size = plan
+    c, b, r, full, rate, size = plan
     bits = size * 8 / b
     k = max(1, round(bits * log(2)))
-    p = 1 - (1 - j**r) * (1 - rate * ((1 - exp(-k / 2 / bits)) / (1 - exp(-k / bits)))**k)
-    return sum(comb(b, i) * p**i * (1 - p)**(b - i) for i in range(c, b + 1))
+    half = ((1 - exp(-k / 2 / bits)) / (1 - exp(-k / bits)))**k
+    p = 1 - (1 - j**r) * (1 - rate * half)
+    return sum(comb(b, i) * p**i * (1 - p)**(b - i) for i in range(round(c + (full - c) * half), b + 1))
 
 
 def main():
@@ -246,7 +247,7 @@ def main():
         mean = [sum(x[i] for x in r) / len(r) for i in range(6)]
         line = {"bench": "dedup_quality", "setting": name, "first_seed": args.first_seed, "seeds": args.seeds, "documents": args.docs}
         if name in plans:
-            line.update(plan="%d of %dx%d" % plans[name][:3], rate=plans[name][3], bytes_per_doc=plans[name][4])
+            line.update(plan="%d of %dx%d (full: %d)" % plans[name][:4], rate=plans[name][4], bytes_per_doc=plans[name][5])
         line.update(precision=round(mean[0], 4), recall=round(mean[1], 4), f1=round(mean[2], 4),
                     f1_min=round(min(x[2] for x in r), 4), f1_max=round(max(x[2] for x in r), 4), f1_grey=round(mean[5], 4))
         print(json.dumps(line))
