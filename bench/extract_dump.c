@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
     html_tree_init(&tree);
     content c;
     content_init(&c, &model);
-    c.want_round2 = model.round[0].n_trees > 0;
+    c.want_rows = true;
     wt_arena *arena = wt_arena_new(0);
     wt_buf page = {0}, utf8 = {0};
     wt_str line;

@@ -17,6 +17,7 @@ void content_free(content *c) {
     free(c->block);
     free(c->element);
     free(c->row);
+    free(c->facts);
     free(c->word);
     free(c->memo);
     free(c->kind_slot);
@@ -103,19 +104,37 @@ static void complete_runs(content *c) {
     }
 }
 
+/* Scores all blocks. Rows are large, so they are made for a batch of blocks at a time: for nearly every page that is
+ * one batch, and round 2 finds round 1's columns there. */
+static void score_round(content *c, int round) {
+    enum { BATCH = 4096 };
+    const size_t batch = c->want_rows && c->n_blocks > BATCH ? c->n_blocks : BATCH;
+    const model_trees *trees = &c->model->round[round];
+    float *score = wt_xmalloc((batch < c->n_blocks ? batch : c->n_blocks + 1) * sizeof *score);
+    for (size_t first = 0; first < c->n_blocks; first += batch) {
+        size_t end = first + batch < c->n_blocks ? first + batch : c->n_blocks;
+        if (round == 0 || c->n_blocks > batch) content_fill_features(c, first, end);
+        if (round == 1) content_fill_round2(c, first, end);
+        if (round == 1 && trees->n_trees == 0) continue;
+        model_score(trees, c->row, end - first, N_FEATURES2, score);
+        for (size_t i = first; i < end; i++) c->block[i].score = score[i - first];
+    }
+    free(score);
+}
+
 void content_find(content *c, const html_tree *t, const page_meta *meta) {
     content_cut(c, t, meta);
-    content_fill_features(c);
+    content_look(c);
     WT_GROW(c->chance, c->chances_cap, c->n_blocks + 1);
     for (int round = 0; round < 2; round++) {
-        bool has_round = c->model->round[round].n_trees > 0;
-        if (round == 1 && (has_round || c->want_round2)) content_fill_round2(c);
-        if (round == 1 && !has_round) break;
-        model_score(&c->model->round[round], c->row, c->n_blocks, N_FEATURES2, c->chance);
+        if (round == 1 && c->model->round[1].n_trees == 0 && !c->want_rows) break;
+        if (round == 1) content_look_round2(c);
+        score_round(c, round);
+        if (round == 1) content_end_round2(c);
         for (size_t i = 0; i < c->n_blocks; i++) {
-            c->block[i].score = c->chance[i];
-            c->chance[i] = sigmoid(c->chance[i]);
-            c->block[i].chance = c->chance[i];
+            content_block *b = &c->block[i];
+            c->chance[i] = b->chance = sigmoid(b->score);
+            if (round == 0) b->first_chance = b->chance;
         }
     }
     content_choose(c);

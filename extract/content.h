@@ -38,11 +38,13 @@ typedef struct {
     uint32_t flags;                 /* IN_... */
     uint32_t len, words, link_len, bold_len, n_links, commas, ends, digits, uppers, cjk, odd, breaks;
     uint8_t heading;                /* 1..6, or 0 */
+    uint8_t repeats;                /* times its text stands on the page, at most 20 */
     bool starts_upper, ends_sentence, keep;
     uint32_t text_hash;
     uint32_t first_word;            /* in content.word; there are words - cjk / 2 of them */
     float word_sum, word_first;
     float score, chance;            /* log-odds of the last round; probability */
+    float first_chance;             /* of round 1 */
     const char *why;                /* which step decided, for `explain` */
 } content_block;
 
@@ -66,7 +68,8 @@ typedef struct {
     size_t n_blocks, blocks_cap;
     content_element *element;       /* by node number */
     size_t elements_cap;
-    float *row;                     /* n_blocks rows of N_FEATURES2 */
+    struct page_facts *facts;       /* what the features need to know of the whole page */
+    float *row;                     /* rows of N_FEATURES2, of one batch of blocks */
     size_t rows_cap;
     uint32_t *word;                 /* hashes of all blocks' words */
     size_t n_words, words_cap;
@@ -77,8 +80,9 @@ typedef struct {
     float *chance;
     size_t chances_cap;
     uint32_t title_block;           /* UINT32_MAX: none found */
+    uint32_t top;                   /* the densest container; 0: none */
     bool with_noscript;
-    bool want_round2;               /* fill round 2's columns though the model has no such round */
+    bool want_rows;                 /* for training: one batch, so that row holds all blocks', round 2's columns too */
 } content;
 
 void content_init(content *c, const content_model *model);
@@ -94,8 +98,11 @@ wt_str content_find_author(const content *c);
 void content_find(content *c, const html_tree *t, const page_meta *meta);
 /* The steps of content_find, for training and `explain`. */
 void content_cut(content *c, const html_tree *t, const page_meta *meta);
-void content_fill_features(content *c);
-void content_fill_round2(content *c);
+void content_look(content *c);
+void content_fill_features(content *c, size_t first, size_t end);      /* in order, from 0 on */
+void content_look_round2(content *c);
+void content_fill_round2(content *c, size_t first, size_t end);
+void content_end_round2(content *c);
 void content_choose(content *c);
 
 extern const char *const content_feature_names[];

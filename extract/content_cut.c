@@ -640,7 +640,7 @@ void content_cut(content *c, const html_tree *t, const page_meta *meta) {
     if (!c->memo) c->memo = wt_xmalloc(MEMO_SLOTS * sizeof *c->memo);
     memset(c->memo, 0, MEMO_SLOTS * sizeof *c->memo);
     size_t want = 256;
-    while (want < 2 * (size_t)t->n_nodes) want *= 2;
+    while (want < (size_t)t->n_nodes + t->n_nodes / 4) want *= 2;      /* kinds are of elements, at most all of them */
     WT_GROW(c->kind_slot, c->kinds_cap, 2 * want);
     for (int attempt = 0; attempt < 2; attempt++) {
         c->with_noscript = attempt == 1;

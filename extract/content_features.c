@@ -23,7 +23,7 @@ struct word_set {
     uint64_t filter[4];             /* a bit for each word: most others miss it */
 };
 
-typedef struct {
+typedef struct page_facts {
     uint32_t top, semantic, body, list;     /* candidate containers; 0 none */
     float top_score;
     uint32_t title_block, first_good, last_good;
@@ -31,6 +31,14 @@ typedef struct {
     uint32_t n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
     bool has_main, has_title_block;
     struct word_set title, description;
+    float page_row[N_FEATURES2];            /* the columns that are the same for all blocks */
+    /* before the next row */
+    uint64_t len_before;
+    uint32_t last_heading, good_near;
+    /* round 2 */
+    struct mass *mass;
+    float *kind_chance[2];
+    double total, kept, before, run;
 } page_facts;
 
 static float log1(double x) { return (float)log2(1.0 + x); }
@@ -198,7 +206,7 @@ static void find_repeats(content *c, page_facts *f) {
         uint32_t n = 1;
         for (uint32_t *p = at; n < 20 && p > hash && p[-1] == *at; p--) n++;
         for (uint32_t *p = at; n < 20 && p + 1 < hash + c->n_blocks && p[1] == *at; p++) n++;
-        c->row[i * N_FEATURES2 + F_repeats] = n < 20 ? (float)n : 20;
+        c->block[i].repeats = (uint8_t)(n < 20 ? n : 20);
         f->n_repeat += n > 1;
     }
     free(hash);
@@ -240,6 +248,7 @@ static void fill_text(const content *c, const page_facts *f, size_t i, float *x)
     x[F_cjk_share] = share(2.0 * b->cjk, len);
     x[F_odd_share] = share(b->odd, len);
     x[F_bold_share] = share(b->bold_len, len);
+    x[F_repeats] = b->repeats;
     x[F_n_breaks] = b->breaks < 30 ? (float)b->breaks : 30;
     struct overlap o = overlap_of(c, b, &f->title);
     x[F_title_overlap] = share(o.n_hit, o.n_seen);
@@ -424,41 +433,46 @@ static void fill_page(const content *c, const page_facts *f, float *x) {
     x[F_page_thread] = log1_of(f->n_thread);
 }
 
-void content_fill_features(content *c) {
-    page_facts f = {0};
-    WT_GROW(c->row, c->rows_cap, (c->n_blocks + 1) * N_FEATURES2);
-    page_look(c, &f);
-    c->title_block = f.has_title_block ? f.title_block : UINT32_MAX;
-    find_top(c, &f);
-    find_candidates(c, &f);
-    find_repeats(c, &f);
-    float page[N_FEATURES2] = {0};
-    fill_page(c, &f, page);
-    uint64_t len_before = 0;
-    uint32_t last_heading = 0, good_near = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        float *x = c->row + i * N_FEATURES2;
+void content_look(content *c) {
+    if (!c->facts) c->facts = wt_xcalloc(1, sizeof *c->facts);
+    page_facts *f = c->facts;
+    *f = (page_facts){0};
+    page_look(c, f);
+    c->title_block = f->has_title_block ? f->title_block : UINT32_MAX;
+    find_top(c, f);
+    c->top = f->top;
+    find_candidates(c, f);
+    find_repeats(c, f);
+    fill_page(c, f, f->page_row);
+}
+
+void content_fill_features(content *c, size_t first, size_t end) {
+    page_facts *f = c->facts;
+    if (first == 0) f->len_before = 0, f->last_heading = f->good_near = 0;
+    WT_GROW(c->row, c->rows_cap, (end - first + 1) * N_FEATURES2);
+    for (size_t i = first; i < end; i++) {
+        float *x = c->row + (i - first) * N_FEATURES2;
         /* good blocks among the 5 before and the 5 behind, as a sliding count */
         if (i == 0)
-            for (size_t k = 0; k < 6 && k < c->n_blocks; k++) good_near += is_good(&c->block[k]);
+            for (size_t k = 0; k < 6 && k < c->n_blocks; k++) f->good_near += is_good(&c->block[k]);
         else {
-            if (i + 5 < c->n_blocks) good_near += is_good(&c->block[i + 5]);
-            if (i >= 6) good_near -= is_good(&c->block[i - 6]);
+            if (i + 5 < c->n_blocks) f->good_near += is_good(&c->block[i + 5]);
+            if (i >= 6) f->good_near -= is_good(&c->block[i - 6]);
         }
-        memcpy(x + F_page_blocks, page + F_page_blocks, sizeof(float) * (N_FEATURES - F_page_blocks));
-        fill_text(c, &f, i, x);
+        memcpy(x + F_page_blocks, f->page_row + F_page_blocks, sizeof(float) * (N_FEATURES - F_page_blocks));
+        fill_text(c, f, i, x);
         fill_element(c, i, x);
-        fill_containers(c, &f, i, x);
-        fill_candidates(c, &f, i, x);
-        fill_place(c, &f, i, len_before, last_heading, good_near, x);
+        fill_containers(c, f, i, x);
+        fill_candidates(c, f, i, x);
+        fill_place(c, f, i, f->len_before, f->last_heading, f->good_near, x);
         fill_neighbours(c, i, x);
-        len_before += c->block[i].len;
-        if (c->block[i].heading) last_heading = (uint32_t)i + 1;
+        f->len_before += c->block[i].len;
+        if (c->block[i].heading) f->last_heading = (uint32_t)i + 1;
     }
 }
 
 /* ---- round 2: what round 1 thinks of the surroundings ---- */
-typedef struct {
+typedef struct mass {
     float len, kept;                /* text, and text times chance */
 } mass;
 
@@ -507,7 +521,7 @@ static uint32_t kind_pair(const content *c, const content_block *b) {
     return (c->element[b->element].kind * 31 + c->element[p].kind) | 1;
 }
 
-static void fill_kinds(content *c) {
+static void mean_kinds(content *c, float *const mean[2]) {
     uint32_t size = 64;
     while (size < 3 * c->n_blocks) size *= 2;
     kind_mean *table = wt_xcalloc(size, sizeof *table);
@@ -521,23 +535,33 @@ static void fill_kinds(content *c) {
         for (size_t i = 0; i < c->n_blocks; i++) {
             const content_block *b = &c->block[i];
             kind_mean *k = kind_at(table, size - 1, up ? kind_pair(c, b) : c->element[b->element].kind | 1);
-            c->row[i * N_FEATURES2 + (up ? F2_kind_up1 : F2_kind)] = k->n > 1 ? (k->sum - c->chance[i]) / (k->n - 1) : -1;
+            mean[up][i] = k->n > 1 ? (k->sum - c->chance[i]) / (k->n - 1) : -1;
         }
     }
     free(table);
 }
 
-void content_fill_round2(content *c) {
-    const html_tree *t = c->tree;
-    mass *m = wt_xcalloc(t->n_nodes, sizeof *m);
-    add_mass(c, m);
-    fill_kinds(c);
-    double total = 0, kept = 0, run = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) total += c->block[i].len, kept += c->block[i].len * c->chance[i];
-    double before = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) {
+void content_look_round2(content *c) {
+    page_facts *f = c->facts;
+    f->mass = wt_xcalloc(c->tree->n_nodes, sizeof *f->mass);
+    for (int up = 0; up < 2; up++) f->kind_chance[up] = wt_xmalloc((c->n_blocks + 1) * sizeof(float));
+    add_mass(c, f->mass);
+    mean_kinds(c, f->kind_chance);
+    f->total = f->kept = f->before = f->run = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) f->total += c->block[i].len, f->kept += c->block[i].len * c->chance[i];
+}
+
+void content_end_round2(content *c) {
+    page_facts *f = c->facts;
+    free(f->mass), free(f->kind_chance[0]), free(f->kind_chance[1]);
+    f->mass = NULL, f->kind_chance[0] = f->kind_chance[1] = NULL;
+}
+
+void content_fill_round2(content *c, size_t first, size_t end) {
+    page_facts *f = c->facts;
+    for (size_t i = first; i < end; i++) {
         const content_block *b = &c->block[i];
-        float *x = c->row + i * N_FEATURES2, own = (float)b->len, own_kept = own * c->chance[i];
+        float *x = c->row + (i - first) * N_FEATURES2, own = (float)b->len, own_kept = own * c->chance[i];
         x[F2_own] = c->chance[i];
         x[F2_prev] = i ? c->chance[i - 1] : -1;
         x[F2_next] = i + 1 < c->n_blocks ? c->chance[i + 1] : -1;
@@ -546,19 +570,20 @@ void content_fill_round2(content *c) {
         x[F2_window3] = window_chance(c, i, 3);
         x[F2_window8] = window_chance(c, i, 8);
         uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
-        x[F2_up1] = mass_share(m, e, own, own_kept);
+        x[F2_up1] = mass_share(f->mass, e, own, own_kept);
         e = c->element[e].up;
-        x[F2_up2] = mass_share(m, e, own, own_kept);
+        x[F2_up2] = mass_share(f->mass, e, own, own_kept);
         e = c->element[e].up;
-        x[F2_up3] = mass_share(m, e, own, own_kept);
-        x[F2_page_mean] = share(kept, total);
-        x[F2_page_kept] = log1(kept);
-        x[F2_before] = share(before, kept);
-        before += own_kept;
-        x[F2_after] = share(kept - before, kept);
-        run = c->chance[i] > 0.5f ? run + 1 : 0;
-        x[F2_run] = log1(run);
-        x[F2_rank] = share(own_kept, kept);
+        x[F2_up3] = mass_share(f->mass, e, own, own_kept);
+        x[F2_kind] = f->kind_chance[0][i];
+        x[F2_kind_up1] = f->kind_chance[1][i];
+        x[F2_page_mean] = share(f->kept, f->total);
+        x[F2_page_kept] = log1(f->kept);
+        x[F2_before] = share(f->before, f->kept);
+        f->before += own_kept;
+        x[F2_after] = share(f->kept - f->before, f->kept);
+        f->run = c->chance[i] > 0.5f ? f->run + 1 : 0;
+        x[F2_run] = log1(f->run);
+        x[F2_rank] = share(own_kept, f->kept);
     }
-    free(m);
 }

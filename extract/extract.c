@@ -193,10 +193,11 @@ void extract_explain(extractor *x, wt_buf *out) {
     wt_buf_add_str(out, WT_STR("</table><p>Green is kept, red is dropped; the number is the chance of being content.\n"));
     for (size_t i = 0; i < c->n_blocks; i++) {
         const content_block *b = &c->block[i];
-        const float *row = c->row + i * N_FEATURES2;
+        const content_element *top = &c->element[c->top];
         wt_buf_printf(out, "<div class=\"b %s\"><small>%.2f (round 1: %.2f), %s; %u letters, %.0f%% in links, class words %.1f, words %.1f, "
-                           "densest container %s: ", b->keep ? "k" : "d", b->chance, row[F2_own], b->why, b->len, 100.0 * row[F_link_density],
-                      row[F_path_sum], row[F_word_sum], row[F_top_inside] > 0 ? "inside" : "outside");
+                           "densest container %s: ", b->keep ? "k" : "d", b->chance, b->first_chance, b->why, b->len,
+                      b->len ? 100.0 * b->link_len / b->len : 0, c->element[b->element].path, b->word_sum,
+                      c->top && i >= top->first_block && i < top->end_block ? "inside" : "outside");
         add_place(out, &x->tree, b->element);
         wt_buf_add_str(out, WT_STR("</small>"));
         add_escaped(out, (wt_str){c->text.ptr + b->text, b->text_len});
