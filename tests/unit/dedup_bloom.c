@@ -75,6 +75,7 @@ static void plans_keep_the_rate_and_say_no(void **state) {
  * of hits are expected: 5 % is three deviations and more. */
 static void measured_rate_is_the_formula(void **state) {
     static const struct { bloom_variant v; double rate; size_t fill, probes; } cases[] = {
+        {BLOOM_BLOCK512, 0.2, 1, 200000},    {BLOOM_BLOCK512, 0.06, 1, 400000},
         {BLOOM_SPLIT256, 0.05, 1, 400000},   {BLOOM_SPLIT256, 0.01, 1, 1000000},
         {BLOOM_SPLIT256, 0.01, 2, 200000},   {BLOOM_SPLIT256, 0.003, 1, 3000000},
         {BLOOM_BLOCK512, 0.01, 1, 1000000},  {BLOOM_BLOCK512, 0.001, 1, 8000000},
