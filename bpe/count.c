@@ -446,7 +446,7 @@ static int check_options(const bpe_train_options *o, wt_err *err) {
                        (unsigned long long)base, o->n_specials, BPE_ID_MAX);
     if (memory_of(o) < bpe_memory_least(o))
         return wt_fail(err, WT_EARG, "a vocabulary of %u on %d threads needs at least %llu MiB of memory, and %llu are given",
-                       o->vocab_size, threads_of(o), (unsigned long long)(bpe_memory_least(o) >> 20),
+                       o->vocab_size, threads_of(o), (unsigned long long)((bpe_memory_least(o) + (1 << 20) - 1) >> 20),
                        (unsigned long long)(memory_of(o) >> 20));
     return 0;
 }

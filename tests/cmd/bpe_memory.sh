@@ -1,0 +1,38 @@
+# Training under a small --memory: what the process holds stays below it, and merges are those of a run without a limit. Texts: many distinct
+# words, letters that nothing divides, bytes that are no text, one letter. In a memory cgroup of that size, too, where one can be made.
+. "$ROOT/tests/lib.sh"
+case $BUILD in */asan | */tsan) skip "training in little memory" "sanitizers hold more"; exit 0 ;; esac
+B=$BIN/wt-bpe
+awk 'BEGIN { srand(2); for (i = 0; i < 250000; i++) { s = ""; n = 4 + rand() * 9; while (n-- > 0) s = s substr("etaoinshrdlucmfwypvb", 1 + rand() * 20, 1)
+    printf i % 12 ? "%s " : "%s.\n", s } }' >words.txt
+openssl enc -aes-128-ctr -K 00000000000000000000000000000001 -iv 00 -in /dev/zero 2>/dev/null | head -c 6000000 >random.txt
+LC_ALL=C tr -c 'a-z' '[a-z*]' <random.txt | LC_ALL=C tr '\000-\140\173-\377' 'e' >letters.txt
+head -c 9000000 /dev/zero | tr '\000' a >one.txt
+limit=44                                        # MiB; the least for 1,500 ids on 2 threads is 33
+peak() { grep -o '"peak_bytes":[0-9]*' "$1" | cut -d: -f2; }
+for t in words random letters one; do
+    for j in 1 2; do
+        check "$t on $j threads in $limit MiB" "$B" train --text $t.txt -o $t-$j --vocab-size 1500 --memory ${limit}M -j $j -q --report rep
+        # mapped pages of the text itself are the kernel's to take back, and what it took is not seen here
+        [ $t = letters ] || [ $t = one ] || check "$t: peak below the limit" [ "$(peak rep)" -lt $((limit << 20)) ]
+    done
+    "$B" train --text $t.txt -o $t-free --vocab-size 1500 --memory 2G -j 1 -q
+    same "$t: the same merges" $t-free/merges.txt $t-1/merges.txt
+    same "$t: the same merges on 2 threads" $t-free/merges.txt $t-2/merges.txt
+done
+"$B" train --text words.txt -o out1 --vocab-size 300 --memory 30M -j 1 -q --counts-out few.txt
+"$B" train --text words.txt -o out2 --vocab-size 300 --memory 2G -j 1 -q --counts-out many.txt
+same "--counts-out sorted in runs" few.txt many.txt
+says "needs at least 33 MiB of memory, and 32 are given" "too little is refused with the numbers" "$B" train --text words.txt -o x --vocab-size 1500 --memory 32M -j 2
+
+G=/sys/fs/cgroup/memory/wt-bpe-test.$$ file=memory.limit_in_bytes
+[ -e /sys/fs/cgroup/cgroup.controllers ] && G=/sys/fs/cgroup/wt-bpe-test.$$ file=memory.max
+if mkdir $G 2>/dev/null && echo $((limit << 20)) >$G/$file 2>/dev/null; then
+    for t in words letters; do
+        check "$t in a cgroup of $limit MiB" sh -c "echo \$\$ >$G/cgroup.procs && exec '$B' train --text $t.txt -o $t-group --vocab-size 1500 --memory ${limit}M -j 2 -q"
+        same "$t: the same merges there" $t-free/merges.txt $t-group/merges.txt
+    done
+else
+    skip "in a memory cgroup" "none can be made here"
+fi
+rmdir $G 2>/dev/null || true
