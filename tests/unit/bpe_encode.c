@@ -160,6 +160,28 @@ static void equals_the_twin_and_comes_back(void **state) {
     }
 }
 
+/* The register kernel against the plain loop, where this processor has it. */
+static void words_merge_the_same_with_vectors(void **state) {
+    bpe_model *m = learned("gpt2", 900);
+    bool avx512 = m->avx512;
+    wt_rng rng;
+    wt_rng_init(&rng, 11, 0);
+    wt_buf text = {0};
+    for (int i = 0; i < 40000; i++) {
+        uint32_t ids[64], plain[64];
+        random_bytes(&text, &rng, 40);
+        const uint8_t *word = (const uint8_t *)text.ptr + wt_rng_below(&rng, 16);
+        size_t n = 1 + wt_rng_below(&rng, 16);
+        m->avx512 = avx512;
+        size_t n_ids = bpe_merge_piece(m, word, n, ids);
+        m->avx512 = false;
+        assert_int_equal(n_ids, bpe_merge_piece(m, word, n, plain));
+        assert_memory_equal(ids, plain, n_ids * sizeof *ids);
+    }
+    wt_buf_free(&text);
+    bpe_model_free(m);
+}
+
 static void specials_leftmost_then_longest(void **state) {
     bpe_model *m = learned("gpt2", 400);
     bpe_encoder *e = bpe_encoder_new(m, 0);
@@ -299,6 +321,7 @@ static void one_model_serves_many_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_tiktokens), cmocka_unit_test(equals_the_twin_and_comes_back),
+        cmocka_unit_test(words_merge_the_same_with_vectors),
         cmocka_unit_test(specials_leftmost_then_longest), cmocka_unit_test(parts_are_the_whole),
         cmocka_unit_test(hostile_texts_end), cmocka_unit_test(unknown_ids_are_named_with_their_place),
         cmocka_unit_test(one_model_serves_many_threads),
