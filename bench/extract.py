@@ -19,6 +19,12 @@ def peers():
         from resiliparse.extract.html2text import extract_plain_text
         from resiliparse.parse.encoding import bytes_to_str, detect_encoding
         out['resiliparse'] = lambda d: extract_plain_text(bytes_to_str(d, detect_encoding(d)), main_content=True)
+
+        def from_str(d, strings={}):              # decoded in the first round; the median is of later ones
+            if id(d) not in strings:
+                strings[id(d)] = bytes_to_str(d, detect_encoding(d))
+            return extract_plain_text(strings[id(d)], main_content=True)
+        out['resiliparse, str in'] = from_str
     except ImportError as e:
         print('skipped:', e, file=sys.stderr)
     try:
