@@ -71,6 +71,31 @@ for tok in tok-prose tok-mixed "$WT_SHARED/gpt2"; do
     check "$(basename "$tok") in tokenizers, tiktoken and transformers, ids equal" "$PYTHON" load.py conv prose.txt code.txt mixed.txt
 done
 
+# cl100k and o200k: vocabularies of our own under each pattern, given to tiktoken; some with ids beyond 16 bits
+cat >modern.py <<'X'
+import sys, base64, array
+root, folder, pattern = sys.argv[1:4]
+paths = sys.argv[4:]
+sys.argv = [sys.argv[0], "-"]
+exec(open(root + "/tests/ref/bpe_goldens.py").read().replace("\nmain(sys.argv[1])\n", "\n"))
+ranks = {base64.b64decode(k): int(v) for k, v in (l.split() for l in open(folder + "/tokenizer.tiktoken"))}
+theirs = tiktoken.Encoding("x", mergeable_ranks=ranks, special_tokens={}, pat_str={"cl100k": CL100K, "o200k": O200K}[pattern])
+for path in paths:
+    ids = array.array("I")
+    ids.frombytes(open(path + ".ids", "rb").read())
+    assert theirs.encode_ordinary(open(path, encoding="utf-8", newline="").read()) == list(ids), path
+print(len(ranks))
+X
+"$PYTHON" -c 'import random; r = random.Random(5); open("noise.txt", "wb").write(bytes(r.randrange(256) for _ in range(300000)).decode("utf-8", "replace").encode())'
+cat prose.txt code.txt mixed.txt >all.txt
+for p in cl100k o200k; do
+    for v in 8000 70000; do
+        "$B" train --text all.txt -o modern --pattern $p --vocab-size $v -q --force
+        for t in prose code mixed noise; do "$B" encode -t modern --ids u32 $t.txt -o $t.txt.ids -q --force; done
+        check "ids of prose, code, CJK and noise under $p with $v ids as tiktoken's" "$PYTHON" modern.py "$ROOT" modern $p prose.txt code.txt mixed.txt noise.txt
+    done
+done
+
 # files that others wrote
 cat >write.py <<'X'
 import sys
