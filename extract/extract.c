@@ -182,15 +182,27 @@ static void add_place(wt_buf *out, const html_tree *t, uint32_t element) {
 void extract_explain(extractor *x, wt_buf *out) {
     const content *c = &x->content;
     const page_meta *m = &x->meta;
-    wt_buf_add_str(out, WT_STR("<!DOCTYPE html><meta charset=\"utf-8\"><title>wt-extract explain</title><style>"
-                               "body{font:15px/1.45 sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
-                               ".k{background:#e7f6e7;border-left:6px solid #2a2}.d{background:#f8eaea;border-left:6px solid #c33;color:#555}"
-                               "div.b{margin:.3em 0;padding:.3em .6em;white-space:pre-wrap}small{display:block;color:#777;font-size:11px}"
-                               "th{text-align:left;padding-right:1em}</style><table>"));
+    wt_buf_add_str(out, WT_STR(
+        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>wt-extract explain</title><style>"
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
+        "h1{font-size:1.3em}th{text-align:left;vertical-align:top;padding-right:1em;color:#777;font-weight:normal}"
+        "label{margin:0 1.5em .5em .3em}"
+        ".b{margin:2px 0;padding:.3em .8em;white-space:pre-wrap;overflow-wrap:anywhere;border-left:5px solid}"
+        ".k{border-color:#2a8f45;background:#f1f9f3}.d{border-color:#cf8585;color:#888;font-size:.85em}"
+        "small{display:none;white-space:normal;color:#777;font:11px/1.4 ui-monospace,monospace}"
+        "#why:checked~div small{display:block}#only:checked~div.d{display:none}</style><h1>What wt-extract kept of this page</h1><table>"));
     add_row(out, "title", m->title), add_row(out, "author", m->author), add_row(out, "date", m->date);
     add_row(out, "site", m->site), add_row(out, "url", m->url), add_row(out, "description", m->description);
     add_row(out, "license", m->license), add_row(out, "language", wt_str_of(x->lang.code));
-    wt_buf_add_str(out, WT_STR("</table><p>Green is kept, red is dropped; the number is the chance of being content.\n"));
+    size_t n_kept = 0, len = 0, len_kept = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        n_kept += c->block[i].keep;
+        len += c->block[i].len;
+        len_kept += c->block[i].keep ? c->block[i].len : 0;
+    }
+    wt_buf_printf(out, "</table><p>Green is kept, red is dropped: %zu of %zu blocks, %zu of %zu letters kept.</p>\n"
+                       "<input type=\"checkbox\" id=\"why\"><label for=\"why\">say why (the first number is the chance of being content)</label>"
+                       "<input type=\"checkbox\" id=\"only\"><label for=\"only\">kept text alone</label>\n", n_kept, c->n_blocks, len_kept, len);
     for (size_t i = 0; i < c->n_blocks; i++) {
         const content_block *b = &c->block[i];
         const content_element *top = &c->element[c->top];
