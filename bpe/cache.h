@@ -3,9 +3,10 @@
  * Nine of ten words of a text are one token, and nearly all were seen before. So a word of up to 15
  * bytes is a 16-byte key (key.h) in a table of 32-byte slots that hold its ids themselves: 7 of 16
  * bits, or 3 of 32 where the vocabulary is larger. A hit is one compare, one 16-byte store and
- * one addition. Two slots are a line of the processor's cache and are looked at together. Longer words, and those
- * of more ids, are in a second table. Both are emptied when they have
- * reached their share of the memory. A new cache begins with the vocabulary's own words. */
+ * one addition. Two slots are a line of the processor's cache; a word's place is the first of two, and
+ * nearly always it is one of them. Longer words, and those of more ids, are in a second table. Both are
+ * emptied when they have reached their share of the memory. A new cache begins with the
+ * vocabulary's own words. */
 #ifndef WT_BPE_CACHE_H
 #define WT_BPE_CACHE_H
 
