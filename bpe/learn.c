@@ -69,7 +69,7 @@ typedef struct {
     uint64_t n_listed, cap_lists, lists_max;
 
     pair *pairs;
-    size_t n_pairs, cap_pairs, compact_at;
+    size_t n_pairs, cap_pairs, pairs_max, compact_at;
     uint32_t *slot;                 /* open addressing over pairs; 0: empty, else index + 1 */
     size_t slot_mask, n_slots;
     heap_item *heap;
@@ -168,17 +168,6 @@ static void pair_kill(pair *p) {
     p->count = 0, p->n_words = p->cap_words = 0;
 }
 
-/* Dead pairs leave the array when they are the most of it. */
-static void pairs_compact(learner *L) {
-    size_t n = 0;
-    for (size_t i = 0; i < L->n_pairs; i++)
-        if (L->pairs[i].count > 0)
-            L->pairs[n++] = L->pairs[i];
-    L->n_pairs = n;
-    L->compact_at = 2 * n + (1 << 16);
-    slots_rebuild(L);
-}
-
 /* A record is seen with all its occurrences together, so that looking at the last is enough. */
 static void pair_add_record(learner *L, uint32_t index, uint32_t record) {
     pair *p = &L->pairs[index];
@@ -255,6 +244,20 @@ static pair *heap_take(learner *L) {
             heap_sink(L, 0, last);
     }
     return NULL;
+}
+
+/* Dead pairs leave the array when they are the most of it. */
+static void pairs_compact(learner *L) {
+    size_t n = 0;
+    for (size_t i = 0; i < L->n_pairs; i++)
+        if (L->pairs[i].count > 0)
+            L->pairs[n++] = L->pairs[i];
+    L->n_pairs = n;
+    L->compact_at = n + n / 4 + (1 << 12);
+    slots_rebuild(L);
+    L->n_heap = 0;                  /* nor are they in the heap any more */
+    for (size_t i = 0; i < n; i++)
+        heap_push(L, (heap_item){L->pairs[i].count, pair_key(L->pairs[i].left, L->pairs[i].right)});
 }
 
 /* ---- the floor and the lists ---- */
@@ -510,7 +513,7 @@ static void recount(learner *L, uint32_t target) {
         heap_push(L, item);
     }
     free(c.item);
-    L->compact_at = 2 * L->n_pairs + (1 << 16);
+    L->compact_at = L->n_pairs + L->n_pairs / 4 + (1 << 12);
     fill_lists(L);
 }
 
@@ -675,7 +678,8 @@ static uint64_t newborn_entries(learner *L, uint32_t fresh, candidates *c) {
 
 /* Room for the lists of newborn pairs, where need be by raising the floor over the worst pairs, old and new. */
 static void make_room_for_newborn(learner *L, uint32_t fresh) {
-    if (lists_reserve(L, newborn_entries(L, fresh, NULL)))
+    bool many = L->n_pairs + 2 * L->n_touched > L->pairs_max;
+    if (!many && lists_reserve(L, newborn_entries(L, fresh, NULL)))
         return;
     candidates c = {0};
     newborn_entries(L, fresh, &c);
@@ -692,6 +696,7 @@ static void make_room_for_newborn(learner *L, uint32_t fresh) {
     free(c.item);
     lists_squeeze(L);
     lists_reserve(L, newborn_entries(L, fresh, NULL));
+    L->compact_at = 0;
 }
 
 /* The lists of newborn pairs, by another visit: where `fresh` stands, and what is beside it. */
@@ -872,12 +877,13 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     return bad || more < 0 ? -1 : bpe_records_seal(&L->records, err);
 }
 
-/* Shares of the memory: records up to three quarters, or a quarter for their blocks; of the rest half for lists, and
- * what a recount or a merge needs for the moment. */
+/* Shares of the memory: records up to three quarters, or a quarter for their blocks; of the rest most for
+ * lists and pairs, and what a recount or a merge needs for the moment. */
 static void share_memory(learner *L) {
     size_t records = L->records.file < 0 ? bpe_records_bytes(&L->records) : L->memory / 4;
     size_t rest = L->memory - records;
-    L->lists_max = rest / 2 / sizeof *L->lists;
+    L->lists_max = rest / 8 * 3 / sizeof *L->lists;
+    L->pairs_max = L->options->vocab_size + L->lists_max / PAIR_COST;     /* twice what a rising floor leaves */
     L->seen_max = rest / 16 / sizeof(occurrence);
     L->passing = rest / 3;
 }
