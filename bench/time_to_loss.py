@@ -202,8 +202,8 @@ def plot(path, results, title):
         line = " ".join(f"{X(s):.1f},{Y(v):.1f}" for s, v in c)
         out.append(f'<polyline points="{line}" fill="none" stroke="{TAU[i % 4]}" stroke-width="2"/>')
         out += [f'<circle cx="{X(s):.1f}" cy="{Y(v):.1f}" r="3" fill="{TAU[i % 4]}"/>' for s, v in c]
-        out.append(f'<rect x="{W - 250}" y="{top + 8 + 18 * i}" width="12" height="12" fill="{TAU[i % 4]}"/>'
-                   f'<text x="{W - 232}" y="{top + 18 + 18 * i}">{name}: {c[-1][1]:.3f} after {c[-1][0]:.0f} s</text>')
+        out.append(f'<rect x="{W - 400}" y="{top + 8 + 18 * i}" width="12" height="12" fill="{TAU[i % 4]}"/>'
+                   f'<text x="{W - 382}" y="{top + 18 + 18 * i}">{name}: {c[-1][1]:.3f} after {c[-1][0]:.0f} s</text>')
     open(path, "w").write("\n".join(out) + "\n</svg>\n")
 
 

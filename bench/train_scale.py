@@ -1,5 +1,5 @@
-"""Loss against size, as in the paper's figure 1 for four small models: one family (layers x 32 wide, one head for 64), one corpus, equal
-tokens, wt-train's defaults.
+"""Loss against size, as in the paper's figure 1 for four small models: one family (32 wide a layer), one corpus, equal
+tokens, equal batches, else wt-train's defaults.
     python bench/train_scale.py [--build build] [--work FOLDER] [--tokens 400000] [--together] [--plot FILE.svg]
 Data as bench/time_to_loss.py makes it (WT_SHARED/corpus/books.jsonl.zst). One JSON line a model: parameters, tokens, CPU seconds, validation
 loss, bits a byte; the last line says whether loss fell with each size."""
@@ -7,22 +7,17 @@ import argparse, json, math, os, subprocess, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import time_to_loss as ttl
 
-SIZES = ["2x64x1", "4x128x2", "6x192x3", "8x256x4"]
+SIZES = "2x64x1,3x96x3,4x128x2,6x192x3"
 
 
 def run(a, model):
     L, C, _ = ttl.shape(model)
     a.model = model
-    lines = list(ttl.log_of(ttl.train(a, f"scale {model}", a.tokens, 0 if a.evals < 2 else int(a.tokens / ttl_batch(C) / a.evals))))
+    lines = list(ttl.log_of(ttl.train(a, f"scale {model}", a.tokens, 0 if a.evals < 2 else a.tokens // a.batch_tokens // a.evals)))
     curve = [[round(s, 2), t, round(v, 4)] for s, t, v in lines if v is not None]
     layers = 12 * L * C * C + 13 * L * C
     print(json.dumps({"bench": "train_scale", "model": model, "parameters_in_layers": layers, "parameters": layers + (a.vocab + a.seq_len + 2) * C,
                       "tokens": curve[-1][1], "cpu_seconds": round(lines[-1][0], 1), "val_loss": curve[-1][2], "curve": curve}), flush=True)
-
-
-def ttl_batch(C):
-    """The default batch of a width, to place validations."""
-    return max(1024, 2 ** math.ceil(math.log2(12 * C)))
 
 
 def plot(path, results):
@@ -47,7 +42,9 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--build", default="build")
     p.add_argument("--work", default="build/time_to_loss")
+    p.add_argument("--sizes", default=SIZES)
     p.add_argument("--tokens", type=int, default=400000)
+    p.add_argument("--batch-tokens", type=int, default=2048, help="the same for all, so that only size differs")
     p.add_argument("--seq-len", type=int, default=256)
     p.add_argument("--vocab", type=int, default=4096)
     p.add_argument("--eval-tokens", type=int, default=131072)
@@ -56,15 +53,15 @@ def main():
     p.add_argument("--plot")
     p.add_argument("--one", help=argparse.SUPPRESS)
     a = p.parse_args()
-    a.ours = []
+    a.ours = ["--batch-tokens", a.batch_tokens]
     if a.one:
         return run(a, a.one)
     os.makedirs(f"{a.work}/runs", exist_ok=True)
     ttl.make_data(a)
     jobs = []
-    for model in SIZES:
+    for model in a.sizes.split(","):
         jobs.append(subprocess.Popen([sys.executable, __file__, "--one", model] + [f"--{k}={getattr(a, k.replace('-', '_'))}" for k in
-                                     ("build", "work", "tokens", "seq-len", "vocab", "eval-tokens", "evals")], stdout=subprocess.PIPE, text=True))
+                                     ("build", "work", "tokens", "batch-tokens", "seq-len", "vocab", "eval-tokens", "evals")], stdout=subprocess.PIPE, text=True))
         if not a.together:
             jobs[-1].wait()
     results = [json.loads(j.communicate()[0].splitlines()[-1]) for j in jobs]
