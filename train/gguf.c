@@ -1,6 +1,7 @@
 /* gguf.c - writes a model as GGUF version 3, architecture gpt2, all F32, as llama.cpp reads it
  * (github.com/ggml-org/ggml, docs/gguf.md): key-value pairs, tensor table, data on multiples of 32.
- * Matrices are stored (out,in), so ours are turned; the head falls back to token_embd. */
+ * Matrices are stored (out,in), so ours are turned; the head is written as a copy
+ * of token_embd, for llama.cpp before 2025 asks for it by name. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -134,15 +135,20 @@ static void tensor_name(const gpt_tensor_info *t, char *out, size_t n) {
         if (strstr(t->name, map[i].ours)) snprintf(out, n, "blk.%d.%s%s", t->layer, map[i].theirs, kind);
 }
 
+/* Those of the model, and the head behind them, which is the first again. */
+static int gguf_count(const gpt *m) { return gpt_tensor_count(m) + 1; }
+static gpt_tensor_info gguf_tensor(const gpt *m, int i) { return gpt_tensor_describe(m, i < gpt_tensor_count(m) ? i : 0); }
+static bool gguf_turned(const gpt *m, int i) { return i >= 2 && i < gpt_tensor_count(m); }
+
 static uint64_t padded(uint64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
 static void tensor_table(const gpt *m, wt_buf *b) {
     uint64_t at = 0;
-    for (int i = 0; i < gpt_tensor_count(m); i++) {
-        gpt_tensor_info t = gpt_tensor_describe(m, i);
-        bool vector = i >= 2 && t.rows == 1, turned = i >= 2;
-        char name[64];
-        tensor_name(&t, name, sizeof name);
+    for (int i = 0; i < gguf_count(m); i++) {
+        gpt_tensor_info t = gguf_tensor(m, i);
+        bool turned = gguf_turned(m, i), vector = turned && t.rows == 1;
+        char name[64] = "output.weight";
+        if (i < gpt_tensor_count(m)) tensor_name(&t, name, sizeof name);
         put_string(b, wt_str_of(name));
         put(b, vector ? 1 : 2, 4);
         put(b, (uint64_t)(turned && !vector ? t.rows : t.cols), 8);       /* the fastest dimension first */
@@ -156,11 +162,11 @@ static void tensor_table(const gpt *m, wt_buf *b) {
 static int write_data(const gpt *m, wt_out *out, wt_err *err) {
     static const char zeros[ALIGN];
     int result = 0;
-    for (int i = 0; result == 0 && i < gpt_tensor_count(m); i++) {
-        gpt_tensor_info t = gpt_tensor_describe(m, i);
+    for (int i = 0; result == 0 && i < gguf_count(m); i++) {
+        gpt_tensor_info t = gguf_tensor(m, i);
         size_t R = (size_t)t.rows, K = (size_t)t.cols, bytes = R * K * 4;
         const float *w = m->w + t.offset;
-        if (i < 2 || R == 1) result = wt_out_write(out, w, bytes, err);
+        if (!gguf_turned(m, i) || R == 1) result = wt_out_write(out, w, bytes, err);
         else {
             float *turned = wt_xmalloc(bytes);
             for (size_t c = 0; c < K; c++)
@@ -181,7 +187,7 @@ int gpt_export_gguf(const gpt *m, const char *path, const char *tokenizer_dir, w
         return -1;
     }
     wt_buf_add_str(&head, WT_STR("GGUF"));
-    put(&head, 3, 4), put(&head, (uint64_t)gpt_tensor_count(m), 8), put(&head, p.n, 8);
+    put(&head, 3, 4), put(&head, (uint64_t)gguf_count(m), 8), put(&head, p.n, 8);
     wt_buf_add_str(&head, wt_buf_view(&p.bytes));
     tensor_table(m, &head);
     while (head.len % ALIGN) wt_buf_add_char(&head, 0);

@@ -64,7 +64,7 @@ from safetensors.numpy import load_file
 r = GGUFReader("model.gguf")
 w = load_file("run/latest/model.safetensors")
 t = {x.name: x.data for x in r.tensors}
-good = len(t) == len(w)
+good = len(t) == len(w) + 1 and np.array_equal(w["transformer.wte.weight"], t["output.weight"])
 for l in range(2):
     for ours, theirs in ("ln_1", "attn_norm"), ("attn.c_attn", "attn_qkv"), ("attn.c_proj", "attn_output"), ("ln_2", "ffn_norm"), ("mlp.c_fc", "ffn_up"), ("mlp.c_proj", "ffn_down"):
         for kind in "weight", "bias":
@@ -78,3 +78,20 @@ good = f["gpt2.block_count"].parts[-1][0] == 2 and len(ids) == w["transformer.wt
 print(("ok" if good else "not ok") + " - GGUF holds shape and tokenizer")
 PY
 "$PYTHON" gguf_look.py
+
+# llama.cpp itself, as gpt4all brings it: the most probable tokens are ours.
+cat > llama.py <<'PY'
+import subprocess, sys
+try:
+    from gpt4all import GPT4All
+except ImportError:
+    print("ok - llama.cpp # SKIP no gpt4all package"); sys.exit()
+prompt = sys.argv[2]
+ours = subprocess.run([sys.argv[1], "run", "--prompt", prompt, "--temperature", "0", "--max-tokens", "8", "-q", "-j", "1"], capture_output=True, text=True).stdout
+m = GPT4All(model_name="model.gguf", model_path=".", allow_download=False, device="cpu", n_ctx=32, n_threads=1)
+theirs = prompt + m.generate(prompt, max_tokens=8, temp=0.0, top_k=1, repeat_penalty=1.0, n_batch=8)
+good = ours.strip() == theirs.strip()
+print(("ok" if good else "not ok") + " - llama.cpp writes what wt-sample writes")
+if not good: print("#", repr(ours), repr(theirs))
+PY
+"$PYTHON" llama.py "$BIN/wt-sample" "the of and" 2>/dev/null
