@@ -246,12 +246,14 @@ static pair *heap_take(learner *L) {
     return NULL;
 }
 
-/* Dead pairs leave the array when they are the most of it. */
+/* Pairs that are dead or have fallen below the floor leave the array, and with it the heap. */
 static void pairs_compact(learner *L) {
     size_t n = 0;
-    for (size_t i = 0; i < L->n_pairs; i++)
-        if (L->pairs[i].count > 0)
-            L->pairs[n++] = L->pairs[i];
+    for (size_t i = 0; i < L->n_pairs; i++) {
+        const pair *p = &L->pairs[i];
+        if (p->count > 0 && reaches(L, p->count, pair_key(p->left, p->right)))
+            L->pairs[n++] = *p;
+    }
     L->n_pairs = n;
     L->compact_at = n + n / 4 + (1 << 12);
     slots_rebuild(L);
