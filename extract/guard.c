@@ -52,8 +52,9 @@ static void signal_stack(void) {
     static _Thread_local bool done;
     if (done) return;
     done = true;
-    stack_t s = {.ss_sp = wt_xmalloc(SIGNAL_STACK_BYTES), .ss_size = SIGNAL_STACK_BYTES};   /* the thread's, to the end */
-    sigaltstack(&s, NULL);
+    static _Thread_local _Alignas(16) char bytes[SIGNAL_STACK_BYTES];
+    stack_t s = {.ss_sp = bytes, .ss_size = sizeof bytes}, there;
+    if (sigaltstack(NULL, &there) == 0 && there.ss_flags & SS_DISABLE) sigaltstack(&s, NULL);   /* sanitizers have set one */
 }
 
 const char *guard_enter(int i_thread, uint64_t key) {
