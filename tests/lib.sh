@@ -1,5 +1,10 @@
 # lib.sh - for test scripts: each check prints one line of TAP. Sourced, not run.
 # From run.sh: BIN UNIT UTIL (folders of programs), TMP (a fresh folder), ROOT, WT_SHARED.
+# TEST=NAME tests/run.sh runs one test.
+
+# Run by hand, a test would write into whatever folder it was started from.
+[ -n "${TMP:-}" ] || { echo "TMP is not set: name a fresh folder, or use TEST=NAME tests/run.sh" >&2; exit 2; }
+cd "$TMP" || exit 2
 
 ok() { printf 'ok - %s\n' "$1"; }
 not_ok() {
