@@ -58,11 +58,13 @@ void keyset_reset(keyset *set) {
     *set = (keyset){0};
 }
 
-void keyset_stats(const keyset *set, bloom_stats *all) {
+static void stats_join(const keyset *set, bloom_stats *all, bool from_owners) {
     *all = (bloom_stats){0};
     for (int i = 0; i < KEYSET_SHARDS; i++) {
-        bloom_stats s;
-        bloom_stats_read(set->shard[i], &s);
+        int owner = i % wt_cluster_size();
+        bloom_stats s = {0};
+        if (!from_owners || owner == wt_cluster_rank()) bloom_stats_read(set->shard[i], &s);
+        if (from_owners) wt_cluster_broadcast(&s, sizeof s, owner);
         s.bytes += all->bytes, s.capacity += all->capacity, s.n_added += all->n_added;
         s.n_estimate += all->n_estimate;
         s.fill = all->fill + s.fill / KEYSET_SHARDS;
@@ -72,6 +74,9 @@ void keyset_stats(const keyset *set, bloom_stats *all) {
         *all = s;
     }
 }
+
+void keyset_stats(const keyset *set, bloom_stats *stats) { stats_join(set, stats, false); }
+void keyset_stats_spread(const keyset *set, bloom_stats *stats) { stats_join(set, stats, true); }
 
 typedef struct {
     keyset *set;

@@ -35,6 +35,8 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
 
 /* The shards' numbers joined: sums of sizes and keys, means of fill and rates. */
 void keyset_stats(const keyset *set, bloom_stats *stats);
+/* The same for a spread set whose shards have not been gathered: their owners read them. Collective. */
+void keyset_stats_spread(const keyset *set, bloom_stats *stats);
 
 /* Brings the owner's keys to all ranks, for saving and counting. Collective. */
 int keyset_gather(keyset *set, wt_err *err);

@@ -1,6 +1,10 @@
 /* overlap.c - the n-grams of test sets in training sets. The keys of all test sets lie in memory, in
  * text order; both ways end in one byte a key saying which training sets have it, and everything that
- * is printed is counted from those. */
+ * is printed is counted from those.
+ *
+ * On several ranks each reads all training text and makes the keys of every n-th block. The table is
+ * everybody's, and what was found is joined at the end. Of the filter each rank owns the shards r,
+ * r + ranks, ..., and keys go to their owners block by block, in the order that one rank would have. */
 #include "dedup/overlap.h"
 
 #include <math.h>
@@ -8,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "common/doc.h"
 #include "common/hash.h"
 #include "common/in.h"
@@ -233,6 +238,15 @@ static double hll_count(const uint8_t *hll) {
     return raw < 2.5 * HLL_N && zeros > 0 ? HLL_N * log(HLL_N / zeros) : raw;
 }
 
+/* Every rank gets the registers of all. */
+static void hll_join(uint8_t *hll) {
+    uint64_t *wide = wt_xmalloc(HLL_N * sizeof *wide);
+    for (int i = 0; i < HLL_N; i++) wide[i] = hll[i];
+    wt_cluster_max_u64(wide, HLL_N);
+    for (int i = 0; i < HLL_N; i++) hll[i] = (uint8_t)wide[i];
+    free(wide);
+}
+
 /* All test keys with the training sets that have them: open addressing, half full at most, behind a
  * filter that stays in the cache and turns most training n-grams away. */
 typedef struct {
@@ -249,9 +263,10 @@ typedef struct {
     uint8_t *hll;               /* HLL_N for each thread */
     keyset *filter;
     key_table *table;
-    wt_out *list, *clean;       /* of contaminated and of other documents */
-    bool writes;
+    wt_out *list, *clean;       /* of contaminated and of other documents; rank 0 has them */
+    bool writes;                /* some rank has */
     uint64_t contaminated;
+    uint64_t n_blocks;          /* read so far */
 } train_pass;
 
 typedef struct {
@@ -277,8 +292,15 @@ static void train_item_free(void *ctx, void *item) {
     doc_keys_free(&t->keys);
     free(t);
 }
+
+/* The next block of this rank. */
 static int train_read(void *ctx, void *item, wt_err *err) {
-    return block_read(&((train_pass *)ctx)->source, &((train_item *)item)->block, err);
+    train_pass *p = ctx;
+    train_item *t = item;
+    int got, rank = wt_cluster_rank();
+    do got = block_read(&p->source, &t->block, err);
+    while (got > 0 && p->n_blocks++ % (uint64_t)wt_cluster_size() != (uint64_t)rank);
+    return got;
 }
 
 static uint64_t table_mark(key_table *t, const uint64_t *keys, const uint8_t *maybe, size_t n, uint8_t bit) {
@@ -324,11 +346,15 @@ static void train_sort_out(const train_pass *p, train_item *t, wt_str document, 
     wt_buf_printf(&t->list, ",\"hits\":%llu,\"ngrams\":%zu}\n", (unsigned long long)hits, t->keys.keys.n);
 }
 
+static void train_item_clear(train_item *t) {
+    t->documents = t->words = t->ngrams = t->bad = t->contaminated = 0;
+    t->list.len = t->clean.len = t->to_add.n = 0;
+}
+
 static int train_work(void *ctx, void *item, int i_thread, wt_err *err) {
     train_pass *p = ctx;
     train_item *t = item;
-    t->documents = t->words = t->ngrams = t->bad = t->contaminated = 0;
-    t->list.len = t->clean.len = t->to_add.n = 0;
+    train_item_clear(t);
     for (size_t i = 0, at = 0; i < t->block.end.n; at = t->block.end.at[i++]) {
         wt_str document = {t->block.bytes.ptr + at, t->block.end.at[i] - at};
         if (!document_keys(p->o->job, document, t->block.json, &t->keys)) {
@@ -344,9 +370,7 @@ static int train_work(void *ctx, void *item, int i_thread, wt_err *err) {
     return 0;
 }
 
-static int train_write(void *ctx, void *item, wt_err *err) {
-    train_pass *p = ctx;
-    train_item *t = item;
+static void train_count(train_pass *p, const train_item *t) {
     train_facts *f = &p->o->fact[p->i_train];
     f->documents += t->documents;
     f->words += t->words;
@@ -355,31 +379,111 @@ static int train_write(void *ctx, void *item, wt_err *err) {
     p->source.bad += t->bad;
     p->contaminated += t->contaminated;
     wt_progress_set(f->documents);
-    if (p->filter) {
-        WT_GROW(t->hit, t->hit_cap, t->to_add.n);
-        if (keyset_do(p->filter, KEYSET_ADD, t->to_add.at, t->to_add.n, NULL, 0, t->hit, p->o->job->threads, err))
-            return -1;
-    }
+}
+
+static int filter_add(train_pass *p, train_item *t, const uint64_t *keys, size_t n, wt_err *err) {
+    WT_GROW(t->hit, t->hit_cap, n);
+    return keyset_do(p->filter, KEYSET_ADD, keys, n, NULL, 0, t->hit, p->o->job->threads, err);
+}
+
+static int train_write(void *ctx, void *item, wt_err *err) {
+    train_pass *p = ctx;
+    train_item *t = item;
+    train_count(p, t);
+    if (p->filter && filter_add(p, t, t->to_add.at, t->to_add.n, err)) return -1;
     if (p->list && wt_out_str(p->list, wt_buf_view(&t->list), err)) return -1;
     if (p->clean && wt_out_str(p->clean, wt_buf_view(&t->clean), err)) return -1;
     return 0;
 }
 
+/* ---- several ranks ---- */
+
+/* What ends one rank ends all: the others must not wait for it. */
+static int ranks_agree(int result, wt_err *err) {
+    uint64_t code = result ? err && err->code ? err->code : WT_EIO : 0;
+    wt_cluster_max_u64(&code, 1);
+    if (result || !code) return result;
+    return code == WT_ESTOP ? wt_stop_error(err) : wt_fail(err, WT_EIO, "another rank failed");
+}
+
+/* The keys of a round go to the owners of their shards, in the order of blocks. */
+static int ranks_add_keys(train_pass *p, train_item *t, wt_err *err) {
+    int size = wt_cluster_size();
+    u64_list *to = wt_xcalloc((size_t)size, sizeof *to);
+    void *all, **parts = wt_xcalloc((size_t)size, sizeof *parts);
+    size_t n = 0, *send = wt_xcalloc(2 * (size_t)size, sizeof *send), *counts = send + size;
+    for (size_t i = 0; i < t->to_add.n; i++)
+        list_add(&to[keyset_shard_of(t->to_add.at[i]) % (unsigned)size], t->to_add.at[i]);
+    for (int r = 0; r < size; r++) parts[r] = to[r].at, send[r] = to[r].n * sizeof *to[r].at;
+    wt_cluster_exchange(parts, send, &all, counts);
+    for (int r = 0; r < size; r++) {
+        free(to[r].at);
+        n += counts[r] / sizeof(uint64_t);
+    }
+    int result = filter_add(p, t, all, n, err);
+    free(all), free(parts), free(send), free(to);
+    return result;
+}
+
+/* Rank 0 writes what all have for `out`, in the order of blocks. */
+static int ranks_write(wt_out *out, wt_buf *text, wt_err *err) {
+    size_t size = (size_t)wt_cluster_size(), *send = wt_xcalloc(2 * size, sizeof *send), *counts = send + size;
+    void *all, **parts = wt_xcalloc(size, sizeof *parts);
+    int result = 0;
+    parts[0] = text->ptr, send[0] = text->len;
+    wt_cluster_exchange(parts, send, &all, counts);
+    const char *at = all;
+    for (size_t r = 0; r < size && out && !result; at += counts[r++])
+        result = wt_out_str(out, (wt_str){at, counts[r]}, err);
+    free(all), free(parts), free(send);
+    return result;
+}
+
+/* Rounds of one block a rank, for passes whose blocks must meet in order. */
+static int ranks_rounds(train_pass *p, wt_err *err) {
+    train_item *t = train_item_new(p);
+    const overlap_job *job = p->o->job;
+    int result = 0;
+    bool more = true;
+    while (!result && more) {
+        int got = wt_stop_requested() ? wt_stop_error(err) : train_read(p, t, err);
+        train_item_clear(t);
+        if (got > 0) result = train_work(p, t, 0, err);
+        if (got > 0 && !result) train_count(p, t);
+        result = ranks_agree(got < 0 ? -1 : result, err);
+        more = !result && wt_cluster_any(got > 0);
+        if (more && p->filter) result = ranks_add_keys(p, t, err);
+        if (more && p->writes && job->contaminated && !result) result = ranks_write(p->list, &t->list, err);
+        if (more && p->writes && job->clean && !result) result = ranks_write(p->clean, &t->clean, err);
+    }
+    train_item_free(p, t);
+    return result;
+}
+
+static int train_blocks(train_pass *p, wt_err *err) {
+    if (wt_cluster_size() > 1 && (p->filter || p->writes)) return ranks_rounds(p, err);
+    wt_pipeline pipeline = {.ctx = p, .threads = p->o->job->threads, .stop_on_signal = true, .item_new = train_item_new,
+                            .item_free = train_item_free, .read = train_read, .work = train_work,
+                            .write = train_write};
+    return ranks_agree(wt_pipeline_run(&pipeline, err), err);
+}
+
 static int train_stream(train_pass *p, const char *label, wt_err *err) {
     const overlap_job *job = p->o->job;
     p->source = (doc_source){.paths = &job->train[p->i_train].paths, .lines = job->lines};
-    p->writes = p->list || p->clean;
+    p->writes = p->table && (job->contaminated || job->clean);
+    p->n_blocks = 0;
     train_facts *f = &p->o->fact[p->i_train];
     f->documents = f->words = f->ngrams = f->bytes = 0;
-    wt_pipeline pipeline = {.ctx = p, .threads = job->threads, .stop_on_signal = true, .item_new = train_item_new,
-                            .item_free = train_item_free, .read = train_read, .work = train_work,
-                            .write = train_write};
     wt_progress_begin(label, "documents", 0);
-    int result = wt_pipeline_run(&pipeline, err);
+    int result = train_blocks(p, err);
     wt_progress_end();
     wt_in_close(p->source.in);
     if (result) return -1;
-    if (p->source.bad) wt_report_drop("training line is not JSON", p->source.bad);
+    uint64_t sum[] = {f->documents, f->words, f->ngrams, f->bytes, p->source.bad};
+    wt_cluster_sum_u64(sum, sizeof sum / sizeof *sum);
+    f->documents = sum[0], f->words = sum[1], f->ngrams = sum[2], f->bytes = sum[3];
+    if (sum[4]) wt_report_drop("training line is not JSON", sum[4]);
     if (f->ngrams == 0)
         return wt_fail(err, WT_EDATA, "training set '%s' has no document of %d words", job->train[p->i_train].name,
                        job->ngram);
@@ -396,6 +500,7 @@ static int count_distinct(overlap *o, size_t i_train, wt_err *err) {
     for (int t = 1; t < threads; t++)
         for (int i = 0; i < HLL_N; i++)
             if (hll[t * HLL_N + i] > hll[i]) hll[i] = hll[t * HLL_N + i];
+    if (!result && wt_cluster_size() > 1) hll_join(hll);
     o->fact[i_train].distinct = hll_count(hll);
     free(hll);
     return result;
@@ -440,10 +545,12 @@ static int run_bloom(overlap *o, size_t i_train, wt_err *err) {
     train_pass pass = {.o = o, .i_train = i_train, .filter = &filter};
     int result = train_stream(&pass, "filling the filter", err);
     if (!result) {
-        keyset_stats(&filter, &f->filter);
+        filter.spread = wt_cluster_size() > 1;        /* only now: while filling, ranks gave different keys */
+        if (filter.spread) keyset_stats_spread(&filter, &f->filter);
+        else keyset_stats(&filter, &f->filter);
         probe_filter(o, &filter, f);
         note_found(o, 0, i_train, &filter);
-        if (f->filter.fp_now > 1.5 * o->job->fp_rate)
+        if (f->filter.fp_now > 1.5 * o->job->fp_rate && wt_cluster_rank() == 0)
             wt_warn("the filter of '%s' holds %llu n-grams and was made for %llu: rate %.2g; give a larger --expect",
                     o->job->train[i_train].name, (unsigned long long)f->filter.n_added,
                     (unsigned long long)capacity, f->filter.fp_now);
@@ -491,6 +598,7 @@ static void note_table(overlap *o, const key_table *t) {
 }
 
 static int open_outputs(const overlap_job *job, train_pass *p, wt_err *err) {
+    if (wt_cluster_rank() != 0) return 0;
     if (job->contaminated && !(p->list = wt_out_open(job->contaminated, err))) return -1;
     if (job->clean && !(p->clean = wt_out_open(job->clean, err))) return -1;
     return 0;
@@ -510,13 +618,17 @@ static int run_inverted(overlap *o, wt_err *err) {
     key_table table;
     train_pass pass = {.o = o, .table = &table};
     int result = table_make(o, &table, err);
-    if (!result) result = open_outputs(o->job, &pass, err);
+    if (!result) result = ranks_agree(open_outputs(o->job, &pass, err), err);
     for (size_t g = 0; g < o->job->n_trains && !result; g++) {
         pass.i_train = g;
         result = train_stream(&pass, "streaming", err);
     }
-    result = close_outputs(&pass, result, err);
-    if (!result) note_table(o, &table);
+    result = ranks_agree(close_outputs(&pass, result, err), err);
+    if (!result) {
+        wt_cluster_or_u64((uint64_t *)table.found, (table.mask + 1) / sizeof(uint64_t));
+        wt_cluster_sum_u64(&pass.contaminated, 1);
+        note_table(o, &table);
+    }
     if (!result && (o->job->contaminated || o->job->clean))
         wt_report_count("contaminated documents", pass.contaminated);
     table_free(&table);
@@ -722,12 +834,20 @@ static int run_ways(overlap *o, wt_err *err) {
     int disagree = 0;
     wt_err disagreement = {0};
     if (job->mode == OVERLAP_BOTH) disagree = check_agreement(o, &json, &text, &disagreement);
-    int result = write_table(o, way, wt_buf_view(&json), wt_buf_view(&text), err);
-    if (!result && job->examples) result = write_examples(o, way, err);
+    bool writes = wt_cluster_rank() == 0;
+    int result = writes ? write_table(o, way, wt_buf_view(&json), wt_buf_view(&text), err) : 0;
+    if (!result && writes && job->examples) result = write_examples(o, way, err);
     wt_buf_free(&json);
     wt_buf_free(&text);
     if (!result && disagree && err) *err = disagreement;
     return result ? result : disagree;
+}
+
+static bool reads_stdin(const overlap_set *sets, size_t n) {
+    for (size_t s = 0; s < n; s++)
+        for (size_t i = 0; i < sets[s].paths.n; i++)
+            if (strcmp(sets[s].paths.path[i], "-") == 0) return true;
+    return false;
 }
 
 int overlap_run(const overlap_job *job, wt_err *err) {
@@ -738,6 +858,8 @@ int overlap_run(const overlap_job *job, wt_err *err) {
                        OVERLAP_TRAINS_MAX);
     if ((job->contaminated || job->clean) && job->mode == OVERLAP_BLOOM)
         return wt_fail(err, WT_EARG, "--contaminated and --clean need --mode inverted or both");
+    if (wt_cluster_size() > 1 && (reads_stdin(job->train, job->n_trains) || reads_stdin(job->test, job->n_tests)))
+        return wt_fail(err, WT_EARG, "several ranks cannot share standard input: give files, or start one process");
     overlap o = {.job = job, .ids = wt_arena_new(0)};
     o.test = wt_xcalloc(job->n_tests, sizeof *o.test);
     int result = run_ways(&o, err);

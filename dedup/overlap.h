@@ -5,7 +5,9 @@
  *              filter grows with the training set: 44 bits an n-gram at a rate of 1e-8
  *   inverted   the other way round: a table of the test n-grams, and the training text streams past
  *              it. Exact up to collisions of 64-bit keys, and as small as the test sets
- * N-grams do not cross documents, nor the strings of one example. */
+ * N-grams do not cross documents, nor the strings of one example.
+ * On several ranks (common/cluster.h) both give what one rank gives: each makes the keys of its share of the
+ * training text, and of the filter each holds its shards, so that the ranks' memory adds up. */
 #ifndef WT_DEDUP_OVERLAP_H
 #define WT_DEDUP_OVERLAP_H
 
@@ -42,6 +44,7 @@ typedef struct {
     uint64_t seed;
 } overlap_job;
 
+/* Collective; rank 0 writes the files. */
 int overlap_run(const overlap_job *job, wt_err *err);
 
 #endif

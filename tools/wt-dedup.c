@@ -103,7 +103,8 @@ static const wt_tool tool = {
         "command is given again.\n"
         "With --index every document is compared with all others that could be similar, on disk (1.4 KB a "
         "document at 0.8). Taken best first, one that is similar to a kept one is dropped, and dropped.jsonl.zst "
-        "says to which (kept_id) and how much (score): clusters are stars, never chains.",
+        "says to which (kept_id) and how much (score): clusters are stars, never chains. It runs as one process; "
+        "all else, and overlap, gives the same output under mpirun.",
     .options = options,
     .commands = commands,
     .inputs_optional = true,
@@ -158,7 +159,8 @@ static int check_index(wt_err *err) {
                  {opt.curve, "curve"}, {opt.bands || opt.rows || opt.votes, "bands, --rows or --votes"},
                  {opt.state != NULL, "state"}, {opt.read_only.n, "read-only"}, {opt.fp_rate != 0, "fpr"},
                  {opt.expect > 0, "expect"}, {opt.bytes_per_doc != 35, "bytes-per-doc"}};
-    if (wt_cluster_size() > 1) return wt_fail(err, WT_EARG, "--index sorts on one machine's disk: start it as one process");
+    if (wt_cluster_size() > 1) return wt_fail(err, WT_EARG, "--index sorts on one machine's disk and does not share its work among ranks: start it without "
+                       "mpirun, with -j threads; or take --near, which runs on any number of ranks");
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         if (other[i].given)
             return wt_fail(err, WT_EARG, "--index and --%s do not go together; make it two runs", other[i].name);
@@ -261,7 +263,6 @@ static void sets_free(overlap_set *sets, size_t n) {
 }
 
 static int run_overlap(const wt_args *args, wt_err *err) {
-    if (wt_cluster_rank() != 0) return 0;             /* one rank does it: both ways fit one machine */
     overlap_job job = {.ngram = (int)over.ngram, .words = (words_rule)words_rule_named(over.words),
                        .fp_rate = over.fp_rate, .expect = over.expect, .probes = over.probes, .lines = over.lines,
                        .threads = args->threads, .json = over.json, .output = args->output, .seed = args->seed,
