@@ -1,5 +1,6 @@
 /* bpe_learn.c - learned merges against Hugging Face's (tests/ref/bpe_goldens.h) and against a naive
  * twin that counts all pairs anew before every merge; counts against every way of counting. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,6 +185,103 @@ static void equals_a_full_recount(void **state) {
     }
 }
 
+/* ---- long runs ---- The learner forgets pairs below its floor and makes its arrays anew as it goes, which the small
+ * texts above do not reach. Here each pair has its count, each merge goes through all ids, and the best is looked for
+ * among all pairs. */
+enum { LONG_WORDS = 6000, LONG_IDS = 250000, LONG_MERGES = 4000, LONG_PAIRS = 1 << 19, WORD_END = 0xFFFF };
+
+typedef struct {
+    uint64_t key;
+    int64_t count;
+} pair_count;
+
+typedef struct {
+    uint16_t id[LONG_IDS];          /* all words, WORD_END behind each */
+    int64_t count[LONG_WORDS];
+    uint32_t n, n_pairs, slot[2 * LONG_PAIRS];
+    pair_count pair[LONG_PAIRS];
+} long_twin;
+
+static void long_twin_count(long_twin *t, uint32_t left, uint32_t right, int64_t change) {
+    uint64_t key = (uint64_t)left << 32 | right;
+    if (left == WORD_END || right == WORD_END)
+        return;
+    uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15u >> 40) % (2 * LONG_PAIRS);
+    while (t->slot[i] && t->pair[t->slot[i] - 1].key != key)
+        i = (i + 1) % (2 * LONG_PAIRS);
+    if (!t->slot[i]) {
+        assert_true(t->n_pairs < LONG_PAIRS);
+        t->pair[t->n_pairs++] = (pair_count){key, 0};
+        t->slot[i] = t->n_pairs;
+    }
+    t->pair[t->slot[i] - 1].count += change;
+}
+
+static pair_count long_twin_best(const long_twin *t) {
+    pair_count best = {UINT64_MAX, 0};
+    for (uint32_t i = 0; i < t->n_pairs; i++)
+        if (t->pair[i].count > best.count || (t->pair[i].count == best.count && t->pair[i].key < best.key))
+            best = t->pair[i];
+    return best;
+}
+
+static void long_twin_merge(long_twin *t, uint32_t left, uint32_t right, uint32_t fresh) {
+    uint32_t out = 0, w = 0;
+    for (uint32_t i = 0; i < t->n; i++) {
+        w += t->id[i] == WORD_END;
+        if (t->id[i] != left || t->id[i + 1] != right) {
+            t->id[out++] = t->id[i];
+            continue;
+        }
+        uint32_t x = out ? t->id[out - 1] : WORD_END, y = t->id[i + 2];
+        long_twin_count(t, x, left, -t->count[w]);
+        long_twin_count(t, x, fresh, t->count[w]);
+        long_twin_count(t, left, right, -t->count[w]);
+        long_twin_count(t, right, y, -t->count[w]);
+        long_twin_count(t, fresh, y, t->count[w]);
+        t->id[out++] = (uint16_t)fresh;
+        i++;
+    }
+    t->n = out;
+}
+
+static void long_runs_equal_exact_counts(void **state) {
+    long_twin *t = calloc(1, sizeof *t);
+    bpe_train_options o = {.vocab_size = 256 + LONG_MERGES, .threads = 1, .ties = BPE_TIES_RAW};
+    wt_err err = {0};
+    wt_rng rng;
+    wt_rng_init(&rng, 11, 0);
+    bpe_counter *c = bpe_counter_new(&o, &err);
+    for (uint32_t w = 0; w < LONG_WORDS; w++) {
+        char bytes[40];
+        uint32_t n = 4 + (uint32_t)wt_rng_below(&rng, 36);
+        t->count[w] = 1 + (int64_t)(1e7 / pow(w + 1, 1.5)) + (int64_t)wt_rng_below(&rng, 20);     /* steep, so that the floor is met */
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t letter = wt_rng_below(&rng, 24);       /* early letters are frequent */
+            letter = wt_rng_below(&rng, letter + 1);
+            bytes[i] = (char)('a' + letter);
+            t->id[t->n++] = (uint8_t)bytes[i];
+        }
+        t->id[t->n++] = WORD_END;
+        for (uint32_t i = t->n - n - 1; i + 2 < t->n; i++)
+            long_twin_count(t, t->id[i], t->id[i + 1], t->count[w]);
+        assert_int_equal(bpe_counter_add_word(c, 0, (wt_str){bytes, n}, (uint64_t)t->count[w], &err), 0);
+    }
+    assert_int_equal(bpe_counter_finish(c, &err), 0);
+    bpe_model *m = bpe_learn(c, NULL, NULL, &err);
+    assert_non_null(m);
+    assert_int_equal(m->n_merges, LONG_MERGES);
+    for (uint32_t k = 0; k < m->n_merges; k++) {
+        pair_count best = long_twin_best(t);
+        assert_int_equal(best.key >> 32, m->merge[k].left);
+        assert_int_equal((uint32_t)best.key, m->merge[k].right);
+        long_twin_merge(t, m->merge[k].left, m->merge[k].right, m->merge[k].result);
+    }
+    bpe_model_free(m);
+    bpe_counter_free(c);
+    free(t);
+}
+
 /* ---- counting ---- */
 static void same_for_any_threads_and_memory(void **state) {
     uint8_t first[32];
@@ -363,6 +461,7 @@ static void wrong_options_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges_are_hugging_faces), cmocka_unit_test(equals_a_full_recount),
+        cmocka_unit_test(long_runs_equal_exact_counts),
         cmocka_unit_test(same_for_any_threads_and_memory),
         cmocka_unit_test(long_words_spill_once),
         cmocka_unit_test(words_come_in_order_and_specials_do_not),
