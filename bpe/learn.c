@@ -307,7 +307,8 @@ static void lists_squeeze(learner *L) {
         if (i != L->merging && !reaches(L, p->count, pair_key(p->left, p->right)))
             pair_kill(p);           /* it would be forgotten when its turn comes */
         uint64_t n = p->n_words == NO_LIST ? 0 : p->n_words;
-        memmove(L->lists + out, L->lists + p->at, n * sizeof *L->lists);
+        if (n)                      /* there may be no lists at all yet */
+            memmove(L->lists + out, L->lists + p->at, n * sizeof *L->lists);
         p->at = out, p->cap_words = (uint32_t)n;
         out += n;
     }
