@@ -105,6 +105,11 @@ check "no documents" "$D" empty.jsonl -o empty --index -q
 check_fails 2 "standard input cannot be read twice" "$D" - -o in --index
 check_fails 2 "a folder is needed" "$D" docs.jsonl -o x.jsonl --index
 check_fails 2 "no other rules" "$D" docs.jsonl -o x --index --urls
+for option in --mark --attributes; do
+    check_fails 2 "no $option" "$D" docs.jsonl -o x --index $option
+    says "no attributes.*$option.*dropped.jsonl.zst.*kept_id" "and where it is, with $option" "$D" docs.jsonl -o x --index $option
+done
+check "nothing was made" test ! -e x
 check_fails 2 "no filters" "$D" docs.jsonl -o x --index --state s
 check_fails 2 "--keep needs it" "$D" docs.jsonl -o x --keep longest
 check_fails 2 "threshold out of range" "$D" docs.jsonl -o x --index --threshold 0.1
