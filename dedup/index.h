@@ -16,7 +16,8 @@
  *
  * Memory: `memory` and 52 bytes a document. Disk, in OUT/.state until the end: 570 bytes a document and
  * 16 a band (52 of them at 0.8). The output is the same for any number of threads and any memory. A
- * rerun starts again behind the last complete one of the steps above. */
+ * rerun starts again behind the last complete one of the steps above. One process does it: on several
+ * ranks wt-dedup refuses. */
 #ifndef WT_DEDUP_INDEX_H
 #define WT_DEDUP_INDEX_H
 
