@@ -126,4 +126,5 @@ def main():
         print(json.dumps({"ties": kind, "equal": len(set(h.values())) == 1, "hashes": h}))
 
 
-main()
+if __name__ == "__main__":
+    main()
