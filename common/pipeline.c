@@ -1,7 +1,12 @@
 /* pipeline.c - a ring of slots between one reader, many workers and one writer.
  * Slot i % n_slots carries item i. The caller's thread reads; each worker takes the next item that
  * is filled; a writer thread takes finished items strictly in order and gives the slot back. One lock
- * guards the counters: items are blocks of documents, so it is taken a few thousand times a second. */
+ * guards the counters: items are blocks of documents, so it is taken a few thousand times a second.
+ *
+ * With `in_place` there are the workers and nobody else. One that is free writes the next item in order if it is
+ * finished and nobody writes; else it reads an item and works on it at once, while its bytes are in this
+ * core's cache. Then n threads keep n cores busy, where the other way two more wait for a core. The storage that was
+ * given back last is used first, so that few items go round however many slots there are. */
 #include "common/pipeline.h"
 
 #include <pthread.h>
@@ -21,6 +26,9 @@ typedef struct {
     int n_slots;
     uint64_t n_read, n_taken, n_written;    /* items that passed each station */
     bool end_of_input, failed;
+    bool reading, writing, stopped;         /* in_place: somebody is at it; the user asked to stop */
+    void **spare;                           /* in_place: storage nobody uses */
+    int n_spare;
     wt_err first_error;
     pthread_mutex_t lock;
     pthread_cond_t readable, workable, writable;
@@ -114,6 +122,68 @@ static bool read_all(ring *r) {
     return stopped;
 }
 
+/* ---- in place: all stations in each thread; the lock is held between them ---- */
+
+static void news(ring *r) { pthread_cond_broadcast(&r->workable); }
+
+static void write_next(ring *r) {
+    int slot = (int)(r->n_written % (uint64_t)r->n_slots);
+    wt_err err = {0};
+    r->writing = true;
+    pthread_mutex_unlock(&r->lock);
+    int result = r->p->write ? r->p->write(r->p->ctx, r->item[slot], &err) : 0;
+    pthread_mutex_lock(&r->lock);
+    r->writing = false;
+    r->n_written++;
+    r->state[slot] = EMPTY;
+    r->spare[r->n_spare++] = r->item[slot];
+    if (result) fail(r, &err);
+    news(r);
+}
+
+/* Reads an item and, if there was one, works on it. */
+static void read_and_work(ring *r, int i_thread) {
+    wt_err err = {0};
+    void *item = r->spare[--r->n_spare];
+    r->reading = true;
+    pthread_mutex_unlock(&r->lock);
+    bool stopped = r->p->stop_on_signal && wt_stop_requested();
+    int got = stopped ? 0 : r->p->read(r->p->ctx, item, &err);
+    pthread_mutex_lock(&r->lock);
+    r->reading = false;
+    r->stopped = stopped;
+    news(r);
+    if (got <= 0) {
+        r->spare[r->n_spare++] = item;
+        r->end_of_input = true;
+        if (got < 0) fail(r, &err);
+        return;
+    }
+    int slot = (int)(r->n_read++ % (uint64_t)r->n_slots);
+    r->item[slot] = item;
+    r->state[slot] = WORKING;
+    pthread_mutex_unlock(&r->lock);
+    int result = r->p->work(r->p->ctx, item, i_thread, &err);
+    pthread_mutex_lock(&r->lock);
+    r->state[slot] = FINISHED;
+    if (result) fail(r, &err);
+    news(r);
+}
+
+static void *all_rounder(void *argument) {
+    worker_arg *a = argument;
+    ring *r = a->r;
+    pthread_mutex_lock(&r->lock);
+    while (!r->failed && !(r->end_of_input && r->n_written == r->n_read)) {
+        bool finished = r->n_written < r->n_read && r->state[r->n_written % (uint64_t)r->n_slots] == FINISHED;
+        if (finished && !r->writing) write_next(r);
+        else if (!r->reading && !r->end_of_input && r->n_spare > 0) read_and_work(r, a->i_thread);
+        else pthread_cond_wait(&r->workable, &r->lock);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
 static int run_alone(const wt_pipeline *p, wt_err *err) {
     void *item = p->item_new(p->ctx);
     int result = 0;
@@ -134,6 +204,50 @@ static int run_alone(const wt_pipeline *p, wt_err *err) {
     return result;
 }
 
+/* The caller's thread is one of the workers, so that it goes on with fewer where no more can be started. Returns
+ * whether the user asked to stop. */
+static bool run_in_place(ring *r, int n_workers) {
+    pthread_t *thread = wt_xcalloc((size_t)n_workers, sizeof *thread);
+    worker_arg *arg = wt_xcalloc((size_t)n_workers, sizeof *arg);
+    int started = 1;                                  /* 0 is this one */
+    for (int i = 0; i < n_workers; i++) arg[i] = (worker_arg){r, i};
+    while (started < n_workers && pthread_create(&thread[started], NULL, all_rounder, &arg[started]) == 0) started++;
+    all_rounder(&arg[0]);
+    for (int i = 1; i < started; i++) pthread_join(thread[i], NULL);
+    free(thread), free(arg);
+    return r->stopped;
+}
+
+/* Returns the same. */
+static bool run_stations(ring *r, int n_workers) {
+    pthread_t *thread = wt_xcalloc((size_t)n_workers + 1, sizeof *thread);
+    worker_arg *arg = wt_xcalloc((size_t)n_workers, sizeof *arg);
+    int started = 0;
+    bool writing = pthread_create(&thread[n_workers], NULL, writer, r) == 0;
+    for (; writing && started < n_workers; started++) {
+        arg[started] = (worker_arg){r, started};
+        if (pthread_create(&thread[started], NULL, worker, &arg[started])) break;
+    }
+    bool stopped = false;
+    if (started > 0) {
+        stopped = read_all(r);
+    } else {
+        wt_err e = {0};
+        wt_fail(&e, WT_EIO, "cannot start %d threads", n_workers + 1);
+        pthread_mutex_lock(&r->lock);
+        fail(r, &e);
+        pthread_mutex_unlock(&r->lock);
+    }
+    for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
+    /* Workers are done: the writer may be waiting for an item that was just finished. */
+    pthread_mutex_lock(&r->lock);
+    pthread_cond_broadcast(&r->writable);
+    pthread_mutex_unlock(&r->lock);
+    if (writing) pthread_join(thread[n_workers], NULL);
+    free(thread), free(arg);
+    return stopped;
+}
+
 int wt_pipeline_run(const wt_pipeline *p, wt_err *err) {
     int n_workers = p->threads > 0 ? p->threads : wt_cpu_count();
     if (n_workers == 1) return run_alone(p, err);
@@ -142,37 +256,17 @@ int wt_pipeline_run(const wt_pipeline *p, wt_err *err) {
     pthread_cond_init(&r.readable, NULL);
     pthread_cond_init(&r.workable, NULL);
     pthread_cond_init(&r.writable, NULL);
+    void **storage = wt_xcalloc((size_t)r.n_slots, sizeof *storage);
     r.item = wt_xcalloc((size_t)r.n_slots, sizeof *r.item);
+    r.spare = wt_xcalloc((size_t)r.n_slots, sizeof *r.spare);
     r.state = wt_xcalloc((size_t)r.n_slots, sizeof *r.state);
-    for (int i = 0; i < r.n_slots; i++) r.item[i] = p->item_new(p->ctx);
+    for (int i = 0; i < r.n_slots; i++) r.item[i] = r.spare[i] = storage[i] = p->item_new(p->ctx);
+    r.n_spare = r.n_slots;
 
-    pthread_t *thread = wt_xcalloc((size_t)n_workers + 1, sizeof *thread);
-    worker_arg *arg = wt_xcalloc((size_t)n_workers, sizeof *arg);
-    int started = 0;
-    bool writing = pthread_create(&thread[n_workers], NULL, writer, &r) == 0;
-    for (; writing && started < n_workers; started++) {
-        arg[started] = (worker_arg){&r, started};
-        if (pthread_create(&thread[started], NULL, worker, &arg[started])) break;
-    }
-    bool stopped = false;
-    if (started > 0) {
-        stopped = read_all(&r);
-    } else {
-        wt_err e = {0};
-        wt_fail(&e, WT_EIO, "cannot start %d threads", n_workers + 1);
-        pthread_mutex_lock(&r.lock);
-        fail(&r, &e);
-        pthread_mutex_unlock(&r.lock);
-    }
-    for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
-    /* Workers are done: the writer may be waiting for an item that was just finished. */
-    pthread_mutex_lock(&r.lock);
-    pthread_cond_broadcast(&r.writable);
-    pthread_mutex_unlock(&r.lock);
-    if (writing) pthread_join(thread[n_workers], NULL);
+    bool stopped = p->in_place ? run_in_place(&r, n_workers) : run_stations(&r, n_workers);
 
-    for (int i = 0; i < r.n_slots; i++) p->item_free(p->ctx, r.item[i]);
-    free(r.item), free(r.state), free(thread), free(arg);
+    for (int i = 0; i < r.n_slots; i++) p->item_free(p->ctx, storage[i]);
+    free(storage), free(r.item), free(r.spare), free(r.state);
     pthread_mutex_destroy(&r.lock);
     pthread_cond_destroy(&r.readable);
     pthread_cond_destroy(&r.workable);

@@ -15,6 +15,8 @@ typedef struct {
     int threads;                                       /* workers; below 1: all cores */
     int n_slots;                                       /* 0: 4 a thread */
     bool stop_on_signal;
+    bool in_place;                                     /* the workers read and write too: one reads at a time, one
+                                                          writes at a time, any of them; no threads besides */
     void *(*item_new)(void *ctx);                      /* one slot's storage */
     void (*item_free)(void *ctx, void *item);
     int (*read)(void *ctx, void *item, wt_err *err);   /* 1 filled, 0 end, -1 error */

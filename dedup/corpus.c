@@ -1,8 +1,8 @@
 /* corpus.c - the run over files.
  *
- * The reader cuts the input into batches of lines, wherever files begin and end; workers parse them
- * and make keys; the writer judges batch after batch and writes lines as they came. Parts of the
- * output end where part_bytes of input have gone by, which no decision moves.
+ * The input is cut into batches of lines, wherever files begin and end. Each thread reads a batch, parses
+ * it and makes its keys; whoever is free then judges the batches that are next in order and writes their lines as
+ * they came. Parts of the output end where part_bytes of input have gone by, which no decision moves.
  *
  * To survive a kill: at the end of a part its files are committed, then (when enough was done since
  * the last time to be worth it) the filters, the counters and the place in the input are saved as one
@@ -140,6 +140,7 @@ static void *batch_new(void *ctx) {
     batch *b = wt_xcalloc(1, sizeof *b);
     b->keys = dedup_batch_new();
     b->arena = wt_arena_new(1 << 20);
+    wt_buf_reserve(&b->lines, BATCH_BYTES + (64 << 10));   /* growing would move pages, which all cores hear of */
     return b;
 }
 static void batch_free(void *ctx, void *item) {
@@ -429,11 +430,17 @@ static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verd
     return frames_write(r->kept, line, err) || frames_write(r->kept, WT_STR("\n"), err) ? -1 : 0;
 }
 
+/* Threads for the filters: the others are busy with the keys of later batches. */
+static int judges(const run *r) {
+    if (wt_cluster_size() > 1) return r->job->threads;
+    return r->job->threads > 1 ? r->job->threads / 2 : 1;
+}
+
 static int batch_write(void *ctx, void *item, wt_err *err) {
     run *r = ctx;
     batch *b = item;
-    if (r->counting) return dedup_count_paragraphs(r->d, b->keys, r->job->threads, err);
-    if (dedup_judge(r->d, b->keys, r->job->threads, err)) return -1;
+    if (r->counting) return dedup_count_paragraphs(r->d, b->keys, judges(r), err);
+    if (dedup_judge(r->d, b->keys, judges(r), err)) return -1;
     uint64_t bytes = 0;
     for (size_t i = 0; i < b->n_lines; i++) {
         dedup_verdict v = dedup_batch_verdict(b->keys, i);
@@ -484,7 +491,7 @@ static int pipeline_run(run *r, wt_err *err) {
         r->in = NULL;
         return result;
     }
-    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .in_place = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write};
     int result = wt_pipeline_run(&p, err);
     wt_in_close(r->in);

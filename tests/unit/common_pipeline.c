@@ -16,6 +16,7 @@ typedef struct {
     uint64_t n_items, n_read, n_written, bad_order;
     uint64_t fail_read, fail_work, fail_write;       /* at this item; 0: never */
     int n_new, n_free;
+    bool in_place;
 } run;
 
 typedef struct {
@@ -57,7 +58,8 @@ static int write_item(void *ctx, void *it, wt_err *err) {
 }
 
 static int go(run *r, int threads, wt_err *err) {
-    return wt_pipeline_run(&(wt_pipeline){.ctx = r, .threads = threads, .n_slots = threads == 5 ? 3 : 0, .item_new = item_new,
+    return wt_pipeline_run(&(wt_pipeline){.ctx = r, .threads = threads, .in_place = r->in_place,
+                                          .n_slots = threads == 5 ? 3 : 0, .item_new = item_new,
                                           .item_free = item_free, .read = read_item, .work = work_item, .write = write_item}, err);
 }
 
@@ -66,10 +68,10 @@ static const int THREADS[] = {1, 2, 5};
 static void order_is_that_of_reading(void **state) {
     static const uint64_t counts[] = {0, 1, 2, 7, 5000};
     for (int t = 0; t < 3; t++)
-        for (int c = 0; c < 5; c++) {
-            run r = {.n_items = counts[c]};
+        for (int c = 0; c < 10; c++) {
+            run r = {.n_items = counts[c / 2], .in_place = c % 2};
             assert_int_equal(go(&r, THREADS[t], NULL), 0);
-            assert_int_equal(r.n_written, counts[c]);
+            assert_int_equal(r.n_written, counts[c / 2]);
             assert_int_equal(r.bad_order, 0);
             assert_true(r.n_new == r.n_free && r.n_new > 0);
         }
@@ -79,9 +81,9 @@ static void the_first_failure_ends_the_run(void **state) {
     static const char *const words[] = {"read broke", "work broke", "write broke"};
     for (int t = 0; t < 3; t++)
         for (int station = 0; station < 3; station++)
-            for (uint64_t at = 1; at <= 400; at += 133) {
-                run r = {.n_items = 1000, .fail_read = station == 0 ? at : 0, .fail_work = station == 1 ? at : 0,
-                         .fail_write = station == 2 ? at : 0};
+            for (uint64_t at = 1; at <= 400; at += 57) {
+                run r = {.n_items = 1000, .in_place = at % 2, .fail_read = station == 0 ? at : 0,
+                         .fail_work = station == 1 ? at : 0, .fail_write = station == 2 ? at : 0};
                 wt_err err = {0};
                 assert_int_equal(go(&r, THREADS[t], &err), -1);
                 assert_string_equal(err.text, words[station]);
