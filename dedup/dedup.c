@@ -356,10 +356,19 @@ static int judge_one_key(const judge *j, keyset *set, dedup_cause rule) {
     return result;
 }
 
+/* The last scratch ends here. */
+static void *scratch(dedup *d, size_t bytes) {
+    if (bytes > d->scratch_bytes) {
+        free(d->scratch);
+        d->scratch = wt_xmalloc(d->scratch_bytes = bytes);
+    }
+    return d->scratch;
+}
+
 static int judge_near(const judge *j) {
     dedup_batch *b = j->batch;
     size_t bands = (size_t)j->d->rules.plan.bands, n = 0;
-    uint64_t *keys = wt_xmalloc(b->n_docs * bands * sizeof *keys);
+    uint64_t *keys = scratch(j->d, b->n_docs * bands * sizeof *keys);
     size_t *whose = wt_xmalloc(b->n_docs * sizeof *whose);
     uint32_t *votes = wt_xmalloc(b->n_docs * sizeof *votes);
     for (size_t i = 0; i < b->n_docs; i++) {
@@ -377,7 +386,7 @@ static int judge_near(const judge *j) {
         if (votes[i] >= near->votes_now)
             claim(j, doc, DEDUP_NEAR, sketch_similarity(&near->plan, doc->votes, near->rate_now));
     }
-    free(keys), free(whose), free(votes);
+    free(whose), free(votes);
     return result;
 }
 
@@ -402,12 +411,8 @@ static void span_of(const dedup_batch *b, const doc_keys *doc, dedup_cause rule,
 static gathered gather(dedup *d, const dedup_batch *b, dedup_cause rule) {
     const u64_list *list = rule == DEDUP_NGRAM ? &b->ngram_keys : &b->paragraph_keys;
     size_t bytes = list->n * 9 + 2 * b->n_docs * sizeof(size_t);
-    if (bytes > d->scratch_bytes) {
-        free(d->scratch);
-        d->scratch = wt_xmalloc(d->scratch_bytes = bytes);
-    }
-    gathered g = {.keys = d->scratch};
-    g.group_end = (size_t *)d->scratch + list->n;
+    gathered g = {.keys = scratch(d, bytes)};
+    g.group_end = (size_t *)g.keys + list->n;
     g.whose = g.group_end + b->n_docs;
     g.seen = (uint8_t *)(g.whose + b->n_docs);
     if (list->n) memset(g.seen, 0, list->n);

@@ -13,7 +13,7 @@ struct dedup {
     keyset url, exact, shorts, ngram, paragraph;
     keyset counted[PARAGRAPH_COUNT_MAX];    /* [i]: paragraphs found in more than i documents */
     near_set near;
-    void *scratch;                          /* of gather(), kept from batch to batch */
+    void *scratch;                          /* of one judgement, kept from batch to batch */
     size_t scratch_bytes;
     /* Which keys a document needs: by these rules, or by a read-only set. */
     dedup_rules wanted;

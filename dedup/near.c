@@ -25,7 +25,10 @@ int near_init(near_set *near, const sketch_plan *plan, const bloom_config *each,
 void near_reset(near_set *near) {
     for (int i = 0; near->band && i < near->plan.bands; i++) bloom_free(near->band[i]);
     free(near->band);
+    free(near->scratch);
     near->band = NULL;
+    near->scratch = NULL;
+    near->scratch_bytes = 0;
 }
 
 /* What one band knows about the batch. */
@@ -152,6 +155,15 @@ static void join_ranks(near_work *w, uint64_t *block, size_t words) {
         }
 }
 
+/* Zeroed words; the last ones end here. */
+static uint64_t *scratch(near_set *near, size_t words) {
+    if (words * 8 > near->scratch_bytes) {
+        free(near->scratch);
+        near->scratch = wt_xmalloc(near->scratch_bytes = words * 8);
+    }
+    return memset(near->scratch, 0, words * 8);
+}
+
 int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, uint32_t *votes,
                int threads, wt_err *err) {
     if (n == 0) return 0;
@@ -160,7 +172,7 @@ int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, u
     uint8_t *kept = wt_xmalloc(n);
     near_work w = {.near = near, .keys = keys, .n = n, .kept = kept};
     size_t wide = (n + 7) / 8 * 8, words = (size_t)bands * wide * 5 / 8;
-    uint64_t *block = wt_xcalloc(words, sizeof *block);
+    uint64_t *block = scratch(near, words);
     w.view = wt_xcalloc((size_t)bands, sizeof *w.view);
     for (int b = 0; b < bands; b++) {
         w.view[b].group = (uint32_t *)block + (size_t)b * wide;
@@ -179,6 +191,6 @@ int near_judge(near_set *near, const uint64_t *keys, size_t n, bool test_only, u
         count_votes(&w, votes, kept);
         if (!test_only) parallel_tasks(threads, bands, band_remember, &w);
     }
-    free(w.view), free(block), free(kept);
+    free(w.view), free(kept);
     return result;
 }

@@ -12,6 +12,8 @@ typedef struct {
     bloom **band;               /* plan.bands filters */
     double rate_now;            /* of the filters before the last batch: a mean */
     uint32_t votes_now;         /* from which its documents were duplicates */
+    void *scratch;              /* of a batch: fresh memory for each would be cleared by the kernel each time */
+    size_t scratch_bytes;
 } near_set;
 
 int near_init(near_set *near, const sketch_plan *plan, const bloom_config *each, wt_err *err);
