@@ -15,6 +15,7 @@ typedef struct {
     bloom_plan plan;
     uint64_t capacity, n_added;
     uint64_t *words;            /* plan.bytes of them, 64-byte aligned */
+    bool claimed;               /* its pages are there to be written */
 } bloom_layer;
 
 struct bloom {
