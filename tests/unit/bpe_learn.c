@@ -318,6 +318,32 @@ static void same_for_any_threads_and_memory(void **state) {
         wt_buf_free(&text[i]);
 }
 
+/* More words than the memory holds as records, short ones and chains of which links become empty. */
+static void records_on_disk_are_those_in_memory(void **state) {
+    enum { WORDS = 700000, LETTERS = 8, SOLID = 400000 };
+    uint8_t first[32];
+    wt_buf text = {0};
+    wt_rng rng;
+    wt_rng_init(&rng, 12, 0);
+    for (int i = 0; i < WORDS; i++) {
+        for (int k = 0; k < LETTERS; k++)
+            wt_buf_add_char(&text, (char)('a' + wt_rng_below(&rng, 16)));
+        wt_buf_add_char(&text, '\n');
+    }
+    for (int i = 0; i < SOLID; i++)
+        wt_buf_add_char(&text, i < SOLID / 2 ? 'a' : (char)('a' + wt_rng_below(&rng, 4)));
+    wt_str one = wt_buf_view(&text);
+    for (int run = 0; run < 2; run++) {
+        bpe_train_options o = {.vocab_size = 296, .threads = 1, .memory = run ? 29 << 20 : 0};
+        bpe_model *m = learn_texts(o, &one, 1);
+        if (run == 0)
+            memcpy(first, bpe_fingerprint(m), 32);
+        assert_memory_equal(first, bpe_fingerprint(m), 32);
+        bpe_model_free(m);
+    }
+    wt_buf_free(&text);
+}
+
 /* Each word goes to disk about once, however long the words are. */
 static void long_words_spill_once(void **state) {
     enum { WORDS = 300000, BYTES = 40 };
@@ -463,7 +489,7 @@ int main(void) {
         cmocka_unit_test(merges_are_hugging_faces), cmocka_unit_test(equals_a_full_recount),
         cmocka_unit_test(long_runs_equal_exact_counts),
         cmocka_unit_test(same_for_any_threads_and_memory),
-        cmocka_unit_test(long_words_spill_once),
+        cmocka_unit_test(records_on_disk_are_those_in_memory), cmocka_unit_test(long_words_spill_once),
         cmocka_unit_test(words_come_in_order_and_specials_do_not),
         cmocka_unit_test(counts_are_64_bits_wide), cmocka_unit_test(prefixes_and_extensions_are_the_long_run),
         cmocka_unit_test(one_long_word_is_no_trap), cmocka_unit_test(wrong_options_are_refused),
