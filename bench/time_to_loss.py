@@ -220,7 +220,7 @@ def main():
     p.add_argument("--together", action="store_true", help="all contenders at once, for equal load")
     p.add_argument("--contenders", default="ours,ours third,small batch,default batch")
     p.add_argument("--peer-lr", type=float, default=1e-3)
-    p.add_argument("--peer-batch", type=int, default=4096)
+    p.add_argument("--peer-batch", type=int, default=512, help="the best found")
     p.add_argument("--peer-beta2", type=float, default=0.99)
     p.add_argument("--peer-warmup", type=float, default=0.05, help="share of the steps")
     p.add_argument("--default-lr", type=float, default=6e-4)
