@@ -288,7 +288,8 @@ static int by_better(const void *a, const void *b, void *learner_) {
 static void candidates_keep(learner *L, candidates *c, uint64_t room) {
     uint64_t sum = 0;
     size_t kept = 0;
-    qsort_r(c->item, c->n, sizeof *c->item, by_better, L);
+    if (c->n)                       /* else there is no array */
+        qsort_r(c->item, c->n, sizeof *c->item, by_better, L);
     for (; kept < c->n; kept++) {
         sum += PAIR_COST + (has_no_list(L, c->item[kept].n) ? 0 : c->item[kept].n);
         if (sum > room && kept)
