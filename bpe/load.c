@@ -62,12 +62,15 @@ static int read_vocab(source *s, wt_json vocab, wt_err *err) {
     wt_str key;
     wt_json value;
     int more;
+    const char *counted = s->bytes.ptr;         /* lines up to here are in s->build.line */
+    s->build.line = 1;
     if (vocab.kind != WT_JSON_OBJECT || wt_json_iter_init(&it, vocab, err))
         return refuse(s, vocab.raw.ptr ? vocab.raw.ptr : s->bytes.ptr, err,
                       "the vocabulary is not an object");
     while ((more = wt_json_next(&it, &key, &value, err)) == 1) {
         int64_t id;
         wt_str name = wt_json_unescape(key, s->arena);
+        for (; counted < key.ptr; counted++) s->build.line += *counted == '\n';
         if (value.kind != WT_JSON_NUMBER || wt_json_i64(value, &id) || id < 0 || id >= BPE_ID_MAX)
             return refuse(s, key.ptr, err, "token '%.*s' has no id from 0 to %d", WT_FMT(name),
                           BPE_ID_MAX - 1);
@@ -80,6 +83,7 @@ static int read_vocab(source *s, wt_json vocab, wt_err *err) {
         }
         bpe_build_token(&s->build, (uint32_t)id, wt_buf_view(&s->scratch), 0);
     }
+    s->build.line = 0;
     return more;
 }
 
@@ -490,8 +494,10 @@ static void derive_merges(bpe_model *plain, bpe_build *b) {
 }
 
 static void build_copy_tokens(bpe_build *to, const bpe_build *from) {
-    for (size_t i = 0; i < from->n_tokens; i++)
+    for (size_t i = 0; i < from->n_tokens; i++) {
+        to->line = from->token[i].line;
         bpe_build_token(to, from->token[i].id, build_text(from, (uint32_t)i), (int)from->token[i].added);
+    }
 }
 
 /* The specials and patterns of OpenAI's published files, told by how many ranks they have. */
@@ -510,6 +516,7 @@ static int parse_tiktoken(source *s, char **regex, wt_err *err) {
     wt_str rest = source_text(s);
     while (rest.len) {
         wt_str line = wt_str_cut(&rest, '\n'), number = wt_str_trim(line);
+        s->build.line++;
         if (number.len == 0)
             continue;
         wt_str code = wt_str_cut(&number, ' ');
@@ -525,6 +532,7 @@ static int parse_tiktoken(source *s, char **regex, wt_err *err) {
             return refuse(s, line.ptr, err, "the token is not base64");
         bpe_build_token(&s->build, (uint32_t)id, wt_buf_view(&s->scratch), 0);
     }
+    s->build.line = 0;
     size_t n_ranks = s->build.n_tokens;
     bool found = false;
     if (read_config_beside(s, regex, &found, err))

@@ -2,6 +2,7 @@
  * claim anything, so whatever the tables rely on is checked here once, for all file kinds. */
 #include "bpe/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bpe/cache.h"
@@ -58,7 +59,7 @@ int bpe_chars_to_bytes(wt_buf *out, wt_str chars) {
 void bpe_build_token(bpe_build *b, uint32_t id, wt_str bytes, int added) {
     WT_GROW(b->token, b->cap_tokens, b->n_tokens + 1);
     b->token[b->n_tokens++] = (struct bpe_build_token){id, (uint32_t)bytes.len, b->blob.len,
-                                                       (uint32_t)added};
+                                                       (uint32_t)added, b->line};
     wt_buf_add_str(&b->blob, bytes);
 }
 
@@ -94,7 +95,10 @@ static int duplicate_id(const bpe_build *b, const struct bpe_build_token *x,
     wt_buf a = {0}, c = {0};
     bpe_bytes_to_chars(&a, (wt_str){b->blob.ptr + x->at, x->len});
     bpe_bytes_to_chars(&c, (wt_str){b->blob.ptr + y->at, y->len});
-    wt_fail(err, WT_EDATA, "id %u is given twice, to '%.60s' and '%.60s'", x->id, a.ptr ? a.ptr : "",
+    char where[80] = "";
+    if (x->line && y->line)
+        snprintf(where, sizeof where, "lines %u and %u: ", x->line < y->line ? x->line : y->line, x->line < y->line ? y->line : x->line);
+    wt_fail(err, WT_EDATA, "%sid %u is given twice, to '%.60s' and '%.60s'", where, x->id, a.ptr ? a.ptr : "",
             c.ptr ? c.ptr : "");
     wt_buf_free(&a);
     wt_buf_free(&c);

@@ -69,8 +69,9 @@ struct bpe_model {
 
 /* ---- building ---- Give it tokens and merges in any order, then finish. */
 typedef struct {
-    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added; } *token;
+    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added, line; } *token;
     size_t n_tokens, cap_tokens;
+    uint32_t line;                  /* of its file that the next token stands in, for refusals; 0 unknown */
     wt_buf blob;
     bpe_merge *merge;
     size_t n_merges, cap_merges;

@@ -146,7 +146,7 @@ static void damaged_json_is_refused(void **state) {
         {"\"ab\":256", "[[\"a\"]]", BYTE_LEVEL, "does not name two tokens"},
         {"\"ab\":256", "[\"ab\"]", BYTE_LEVEL, "does not name two tokens"},
         {"\"ab\":256", "[\"a b c\"]", BYTE_LEVEL, "not of GPT-2's byte alphabet"},
-        {"\"ab\":255", "[]", BYTE_LEVEL, "id 255 is given twice"},
+        {"\"ab\":255", "[]", BYTE_LEVEL, "lines 256 and 257: id 255 is given twice"},
         {"\"ab\":256,\"ab\":257", "[]", BYTE_LEVEL, "same bytes"},
         {"\"ab\":258", "[]", BYTE_LEVEL, "no token has id 256"},
         {"\"ab\":-1", "[]", BYTE_LEVEL, "has no id"},
@@ -234,7 +234,7 @@ static void damaged_tiktoken_is_refused(void **state) {
     free(config);
     static const char *const tail[][2] = {
         {"YWFhYQ== 3000", "no token has id"}, {"YWFhYQ==", "no rank"}, {"YWFhYQ= 3000", "not base64"},
-        {"YWF*YQ== 3000", "not base64"}, {"YQ== NEXT", "same bytes"}, {"YWFhYQ== 12", "given twice"},
+        {"YWF*YQ== 3000", "not base64"}, {"YQ== NEXT", "same bytes"}, {"YWFhYQ== 12", "lines 13 and "},
         {"YWFhYQ== 99999999999", "no rank"}, {"YWFhYQ== -1", "no rank"}};
     for (size_t i = 0; i < sizeof tail / sizeof *tail; i++) {
         wt_buf_clear(&bad);
