@@ -1,13 +1,13 @@
-"""Loss against size, as in the paper's figure 1 for four small models: one family (32 wide a layer), one corpus, equal
+"""Loss against size, as in the paper's figure 1 for five small models: one family (32 wide a layer), one corpus, equal
 tokens, equal batches, else wt-train's defaults.
-    python bench/train_scale.py [--build build] [--work FOLDER] [--tokens 400000] [--together] [--plot FILE.svg]
+    python bench/train_scale.py [--build build] [--work FOLDER] [--tokens 1000000] [--together] [--plot FILE.svg]
 Data as bench/time_to_loss.py makes it (WT_SHARED/corpus/books.jsonl.zst). One JSON line a model: parameters, tokens, CPU seconds, validation
 loss, bits a byte; the last line says whether loss fell with each size."""
 import argparse, json, math, os, subprocess, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import time_to_loss as ttl
 
-SIZES = "2x64x1,3x96x3,4x128x2,6x192x3"
+SIZES = "2x64x1,3x96x3,4x128x2,6x192x3,8x256x4"
 
 
 def run(a, model):
@@ -43,7 +43,7 @@ def main():
     p.add_argument("--build", default="build")
     p.add_argument("--work", default="build/time_to_loss")
     p.add_argument("--sizes", default=SIZES)
-    p.add_argument("--tokens", type=int, default=400000)
+    p.add_argument("--tokens", type=int, default=1000000)
     p.add_argument("--batch-tokens", type=int, default=2048, help="the same for all, so that only size differs")
     p.add_argument("--seq-len", type=int, default=256)
     p.add_argument("--vocab", type=int, default=4096)
