@@ -284,7 +284,7 @@ static void test_state_file(void **state) {
     train_state s = {.step = 3, .samples = 99, .tokens = 12345, .loss_smooth = 3.25, .best_loss = INFINITY, .rate_scale = 0.5, .weights_hash = 42}, t;
     assert_int_equal(state_save("state", &s, &o, false, &err), 0);
     assert_int_equal(state_load("state", &t, &p, false, &err), 0);
-    assert_memory_equal(&s, &t, sizeof s);
+    assert_memory_equal(&s, &t, offsetof(train_state, dataset) + sizeof s.dataset);   /* padding follows */
     assert_memory_equal(o.mean.numbers, p.mean.numbers, bytes);
     assert_memory_equal(o.var.numbers, p.var.numbers, bytes);
     wt_buf b = {0};
