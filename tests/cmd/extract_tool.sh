@@ -99,6 +99,7 @@ equal "its record says why, the other's does not" "$(grep -c '"parser":"fast","p
 
 # pages that go wrong in every way: the run ends well, and they are counted (WT_EXTRACT_FAULT is for this test)
 export ASAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${ASAN_OPTIONS:-}"
+export TSAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${TSAN_OPTIONS:-}"
 for fault in abort stack kill memory hang; do
     for j in 1 3; do
         WT_EXTRACT_FAULT=$fault:example/7 "$X" -q -j $j --page-seconds 1 g1.warc -o fault-$fault-$j --report fault.json 2> fault.err
