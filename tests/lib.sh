@@ -42,3 +42,31 @@ same() {
 equal() {
     if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "'$2' is not '$3'"; fi
 }
+
+# needs_mpi WHAT TOOL: TOOL (or all) built with MPI=1 into $M. Where that cannot be the test ends, WHAT skipped. Tests that need
+# it build into one folder, one after the other.
+needs_mpi() {
+    case $BUILD in */asan | */tsan) skip "$1" "not with a sanitizer"; exit 0 ;; esac
+    if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "$1" "no MPI here"; exit 0; fi
+    M=$BUILD/mpi/bin
+    _target=$M/$2; [ "$2" != all ] || _target=all
+    flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$_target" >make.log 2>&1 ||
+        { not_ok "$2 builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
+
+# on_ranks N COMMAND...
+on_ranks() {
+    _n=$1; shift
+    timeout 120 mpirun -n "$_n" --oversubscribe --bind-to none "$@"
+}
+
+# toy_shards N VAL_FRACTION: N documents of 60 of 30 words in docs.jsonl, a tokenizer of 300 ids in tok/, shards/.
+toy_shards() {
+    awk -v n_docs="$1" 'BEGIN { n = split("the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were", w, " "); s = 7
+        for (d = 0; d < n_docs; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
+            for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
+            printf "\",\"source\":\"t\"}\n" } }' >docs.jsonl
+    check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
+    check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction "$2" -q
+}

@@ -1,11 +1,8 @@
 # Training on several ranks: each reads its share of the inputs and counts it, and the tokenizer is one rank's, byte for byte.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-bpe" >make.log 2>&1 || { not_ok "wt-bpe builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
-M=$BUILD/mpi/bin/wt-bpe
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --allow-run-as-root --bind-to none "$@"; }
+needs_mpi "several ranks" wt-bpe
+M=$M/wt-bpe
+export OMP_NUM_THREADS=1
 
 for k in 1 2 3 4; do
     awk -v k=$k 'BEGIN { srand(k); for (d = 0; d < 400 * k; d++) { t = ""; n = 10 + rand() * 80
@@ -23,15 +20,15 @@ for inputs in "$one" "$many" "$packed" "--text text4.txt" "--text text1.txt text
     i=$((i + 1))
     train one-$i "$BIN/wt-bpe" train $inputs
     for n in 1 2 3; do
-        train r$n-$i ranks $n "$M" train $inputs --report rep$n 2>log || not_ok "train on $n ranks: $inputs" "$(cat log)"
+        train r$n-$i on_ranks $n "$M" train $inputs --report rep$n 2>log || not_ok "train on $n ranks: $inputs" "$(cat log)"
         same "$n ranks: $inputs" one-$i/tokenizer.json r$n-$i/tokenizer.json
         equal "documents of $n ranks: $inputs" "$(grep -o '"documents":[0-9]*' rep$n)" "$(grep -o '"documents":[0-9]*' rep1)"
     done
 done
 "$BIN/wt-bpe" train $many -o c1 --counts-out counts1 --vocab-size 300 -q
-check "counts out on 3 ranks" ranks 3 "$M" train $many -o c3 --counts-out counts3 --vocab-size 300 -q
+check "counts out on 3 ranks" on_ranks 3 "$M" train $many -o c3 --counts-out counts3 --vocab-size 300 -q
 same "counts of 3 ranks" counts1 counts3
-check "counts in on 2 ranks, and inputs" ranks 2 "$M" train docs1.jsonl --from-counts counts1 -o f2 --vocab-size 500 -q
+check "counts in on 2 ranks, and inputs" on_ranks 2 "$M" train docs1.jsonl --from-counts counts1 -o f2 --vocab-size 500 -q
 "$BIN/wt-bpe" train docs1.jsonl --from-counts counts1 -o f1 --vocab-size 500 -q
 same "merges from counts on 2 ranks" f1/merges.txt f2/merges.txt
-check_fails 1 "a missing file fails on all ranks" ranks 2 "$M" train docs1.jsonl nothing.jsonl -o x -q
+check_fails 1 "a missing file fails on all ranks" on_ranks 2 "$M" train docs1.jsonl nothing.jsonl -o x -q

@@ -1,13 +1,8 @@
 # crawl_links_ranks.sh - wt-links on several ranks: what one rank gives, also exactly and after a kill; a bad
 # input of one rank ends all of them.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-# The other MPI tests build there too: one after the other.
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-links" >make.log 2>&1 ||
-    { not_ok "wt-links builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$BUILD/mpi/bin/wt-links" "$@"; }
+needs_mpi "several ranks" wt-links
+ranks() { n=$1; shift; on_ranks "$n" "$M/wt-links" "$@"; }
 
 for f in 1 2 3 4 5; do
     awk -v f=$f 'BEGIN { srand(f); for (i = 0; i < 4000 * f; i++)

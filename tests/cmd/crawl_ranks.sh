@@ -1,12 +1,7 @@
 # crawl_ranks.sh - a crawl on several ranks fetches what one rank fetches, each address once, redirects to
 # other ranks' hosts included; killed ranks go on.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-# The other MPI test builds there too: one after the other.
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-crawl" >make.log 2>&1 ||
-    { not_ok "wt-crawl builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+needs_mpi "several ranks" wt-crawl
 
 mkdir -p web/_any
 for i in $(seq 1 10); do

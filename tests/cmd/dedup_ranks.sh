@@ -2,13 +2,9 @@
 # dedup_ranks.sh - wt-dedup on several ranks: the same output as on one, also with a state, read-only sets and
 # after a kill of all ranks.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-dedup" >make.log 2>&1 ||
-    { not_ok "wt-dedup builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+needs_mpi "several ranks" wt-dedup
 D=$BIN/wt-dedup
-ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$BUILD/mpi/bin/wt-dedup" "$@"; }
+ranks() { n=$1; shift; on_ranks "$n" "$M/wt-dedup" "$@"; }
 
 awk 'BEGIN {
     srand(7); n = 0

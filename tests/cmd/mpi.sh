@@ -1,12 +1,8 @@
 # Several ranks give what one rank gives. Built beside the ordinary build with MPI=1.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "several ranks" "no MPI here"; exit 0; fi
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 all >make.log 2>&1 || { not_ok "the tools build with MPI=1" "$(tail -5 make.log)"; exit 1; }
+needs_mpi "several ranks" all
 ok "the tools build with MPI=1"
-M=$BUILD/mpi/bin
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$@"; }
+export OMP_NUM_THREADS=1
 
 check "without mpirun a tool is one rank" "$M/wt-links" --version
 for k in 1 2 3; do
@@ -24,18 +20,18 @@ dumps="dump1.zst dump2.zst dump3.zst" docs="docs1.jsonl docs2.jsonl docs3.jsonl"
 "$BIN/wt-bpe" train $docs -o t1 --vocab-size 350 -q
 "$BIN/wt-dedup" $docs -o d1 -q
 for n in 2 3; do
-    check "wt-links on $n ranks" ranks $n "$M/wt-links" $dumps -o l$n.jsonl -q
+    check "wt-links on $n ranks" on_ranks $n "$M/wt-links" $dumps -o l$n.jsonl -q
     same "links: $n ranks equal one" l1.jsonl l$n.jsonl
-    check "wt-bpe train on $n ranks" ranks $n "$M/wt-bpe" train $docs -o t$n --vocab-size 350 -q
+    check "wt-bpe train on $n ranks" on_ranks $n "$M/wt-bpe" train $docs -o t$n --vocab-size 350 -q
     same "merges: $n ranks equal one" t1/merges.txt t$n/merges.txt
-    check "wt-dedup on $n ranks" ranks $n "$M/wt-dedup" $docs -o d$n -q
+    check "wt-dedup on $n ranks" on_ranks $n "$M/wt-dedup" $docs -o d$n -q
     cat d1/*.jsonl.zst | zstd -dc >all1; cat d$n/*.jsonl.zst | zstd -dc >all$n
     same "documents: $n ranks equal one" all1 all$n
 done
 "$BIN/wt-shard" write -t t1 $docs -o sh -q
 train="--optimizer adamw --model 2x32x2 --seq-len 32 --micro-batch 2 --batch-tokens 256 --steps 6 --seed 3"
 "$BIN/wt-train" sh -o r1 $train -q
-check "wt-train on 2 ranks" ranks 2 "$M/wt-train" sh -o r2 $train -q
+check "wt-train on 2 ranks" on_ranks 2 "$M/wt-train" sh -o r2 $train -q
 losses() { grep -o '"loss":[0-9.]*' "$1/log.jsonl" | cut -d: -f2; }
 losses r1 >a; losses r2 >b
 check "losses of 2 ranks equal one's to rounding" awk 'NR==FNR { x[FNR] = $1; n = FNR; next } { d = $1 - x[FNR]; if (d < 0) d = -d; if (d > 2e-4) exit 1; m = FNR } END { exit !(n > 0 && n == m) }' a b

@@ -3,13 +3,7 @@
 . "$ROOT/tests/lib.sh"
 export WT_LOG=
 cd "$TMP" || exit 1
-words="the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were"
-awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
-    for (d = 0; d < 200; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
-        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
-        printf "\",\"source\":\"t\"}\n" } }' >docs.jsonl
-"$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
-"$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.2 -q
+toy_shards 200 0.2
 "$BIN/wt-train" shards -o run --model 2x32x2 --seq-len 32 --batch-tokens 256 --steps 20 --lr 3e-3 --eval-every 20 --save-every 20 -q -j 1
 E="$BIN/wt-eval"
 value() { "$@" --json -q -j 1 | sed 's/.*"value":\([^,}]*\).*/\1/'; }

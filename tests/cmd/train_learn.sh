@@ -4,13 +4,7 @@
 export WT_LOG=
 cd "$TMP" || exit 1
 
-words="the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were"
-awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
-    for (d = 0; d < 120; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
-        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
-        printf "\",\"source\":\"t\"}\n" } }' >docs.jsonl
-"$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
-"$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
+toy_shards 120 0.1
 train() { out=$1; shift; "$BIN/wt-train" shards -o "$out" --model 1x16x1 --seq-len 16 --batch-tokens 64 --steps 20 --eval-every 0 --save-every 0 --sample-every 0 -q -j 1 "$@"; }
 field() { sed -n "s/.*\"$1\":\([-0-9.e]*\).*/\1/p" "$2/log.jsonl" | tr '\n' ' '; }
 # rates NAME RUN FORMULA: FORMULA in awk gives the share of --lr 0.01 at step s = 0..19 of 20

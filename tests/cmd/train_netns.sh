@@ -30,12 +30,7 @@ ranks() {
 }
 received() { ip netns exec $A cat /sys/class/net/${A}v/statistics/rx_bytes; }
 
-awk 'BEGIN { n = split("the of and to in a is that it was for on are as with his they at be this have from or one had by", w, " "); s = 7
-    for (d = 0; d < 120; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
-        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
-        printf "\",\"source\":\"t\"}\n" } }' > docs.jsonl
-check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
-check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
+toy_shards 120 0.1
 set -- shards --model ${NETNS_MODEL:-2x64x2} --seq-len 32 --batch-tokens ${NETNS_BATCH:-256} --optimizer adamw --lr 3e-3 --steps ${NETNS_STEPS:-5} --sample-every 0 --eval-every 0 -q -j 1
 losses() { grep -o '"loss":[0-9.]*' "$1/log.jsonl" | cut -d: -f2; }
 "$BIN/wt-train" "$@" -o one

@@ -1,12 +1,9 @@
 # wt-train on several ranks: the losses of one process; runs that go on with another number of ranks, after a rank was
 # killed or stopped; ranks that train apart.
 . "$ROOT/tests/lib.sh"
-case $BUILD in */asan | */tsan) skip "training on several ranks" "not with a sanitizer"; exit 0 ;; esac
-if ! command -v mpirun >/dev/null || ! pkg-config --exists ompi; then skip "training on several ranks" "no MPI here"; exit 0; fi
-flock "$BUILD" make -s -j2 -C "$ROOT" BUILD="$BUILD/mpi" MPI=1 "$BUILD/mpi/bin/wt-train" >make.log 2>&1 || { not_ok "wt-train builds with MPI=1" "$(tail -5 make.log)"; exit 1; }
-M=$BUILD/mpi/bin/wt-train
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
-ranks() { n=$1; shift; timeout 120 mpirun -n "$n" --oversubscribe --bind-to none "$@"; }
+needs_mpi "training on several ranks" wt-train
+M=$M/wt-train
+export OMP_NUM_THREADS=1
 losses() { grep -o '"loss":[0-9.]*' "$1/log.jsonl" | cut -d: -f2; }
 # close_to NAME RUN RUN LIMIT: as many losses, none further apart than that share.
 close_to() {
@@ -14,13 +11,7 @@ close_to() {
     check "$1" awk -v limit="$4" 'NR == FNR { x[FNR] = $1; n = FNR; next } { d = $1 / x[FNR] - 1; if (d < 0) d = -d; if (d > limit) { print FNR, x[FNR], $1; exit 1 } m = FNR } END { exit !(n > 0 && n == m) }' a b
 }
 
-words="the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were"
-awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
-    for (d = 0; d < 120; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
-        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
-        printf "\",\"source\":\"t\"}\n" } }' > docs.jsonl
-check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
-check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
+toy_shards 120 0.1
 set -- shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --optimizer adamw --lr 3e-3 --sample-every 0 --eval-every 0 -q -j 1
 
 # Four steps on one process and on two and three ranks; 64 tokens are two windows, so the third rank has none.
@@ -32,7 +23,7 @@ for mode in "--micro-batch 3" "--optimizer muon" "--moments int8" "--update laye
     for n in 2 3; do
         [ $i -eq 1 ] || [ $n -eq 3 ] || continue
         # shellcheck disable=SC2086
-        check "$mode: $n ranks" ranks $n "$M" "$@" --steps 4 $mode -o r$i.$n
+        check "$mode: $n ranks" on_ranks $n "$M" "$@" --steps 4 $mode -o r$i.$n
         close_to "$mode: the losses of one process" one$i r$i.$n 1e-5
     done
 done
@@ -75,17 +66,17 @@ n=$(steps_of usr)
 check "and the run goes on" until_true '[ "$(steps_of usr)" -gt $((n + 3)) ]'
 kill -TERM "$victim"; wait $pid; equal "until it is stopped" $? 3
 
-ranks 2 "$M" "$@" --steps 60 --lr 1e18 --warmup 4 --save-every 1 -o nan >nan.log 2>&1
+on_ranks 2 "$M" "$@" --steps 60 --lr 1e18 --warmup 4 --save-every 1 -o nan >nan.log 2>&1
 check "no finite loss: two ranks go back to a checkpoint" grep -q "back to the weights of step" nan.log
 cp -r r1.3 broken; printf 'x' | dd of="$(readlink -f broken/latest)/state.wtts" bs=1 seek=3000 conv=notrunc 2>/dev/null
 sed -i 's/"complete"/"running"/' broken/run.json
-check_fails 1 "a damaged state is refused by all ranks" ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
-says "checksum is wrong" "with words" ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
+check_fails 1 "a damaged state is refused by all ranks" on_ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
+says "checksum is wrong" "with words" on_ranks 2 "$M" "$@" --steps 4 --micro-batch 3 -o broken
 
 # Apart. The hash of the weights in a state's header (bytes 128 to 135) is the same in all ranks after a meeting.
 apart="--sync diloco --sync-every 4 --steps 22 --save-every 4 --keep 0"
 # shellcheck disable=SC2086
-check "two ranks apart" ranks 2 "$M" "$@" $apart -o apart
+check "two ranks apart" on_ranks 2 "$M" "$@" $apart -o apart
 hash_in() { od -An -tx8 -j128 -N8 "$1"; }
 equal "they agree on the weights after a meeting" "$(hash_in apart/step-00000008/state.wtts)" "$(hash_in apart/step-00000008/rank-0001.wtts)"
 equal "and at the end of the run" "$(hash_in apart/latest/state.wtts)" "$(hash_in apart/latest/rank-0001.wtts)"
@@ -95,18 +86,18 @@ END
 cp -r apart again
 rm -rf again/step-0000002* again/step-00000012 again/step-00000016; ln -sfn step-00000008 again/latest; sed -i 's/"complete"/"running"/' again/run.json
 # shellcheck disable=SC2086
-check "a run apart goes on" ranks 2 "$M" "$@" $apart -o again
+check "a run apart goes on" on_ranks 2 "$M" "$@" $apart -o again
 for f in model.safetensors state.wtts rank-0001.wtts outer.wtts; do same "bit for bit: $f" apart/latest/$f again/latest/$f; done
 # shellcheck disable=SC2086
-check "save between meetings" ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o between
+check "save between meetings" on_ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o between
 cp -r between again2
 rm -rf again2/step-0000002* again2/step-00000012 again2/step-00000016; ln -sfn step-00000008 again2/latest; sed -i 's/"complete"/"running"/' again2/run.json
 # shellcheck disable=SC2086
-check "a run that was saved between meetings goes on" ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o again2
+check "a run that was saved between meetings goes on" on_ranks 2 "$M" "$@" ${apart/every 4 --steps/every 5 --steps} -o again2
 for f in model.safetensors state.wtts rank-0001.wtts outer.wtts; do same "bit for bit: $f" between/latest/$f again2/latest/$f; done
 rm -rf again/step-0000002* again/step-00000012 again/step-00000016; ln -sfn step-00000008 again/latest; sed -i 's/"complete"/"running"/' again/run.json
 # shellcheck disable=SC2086
-check "three ranks go on where two were" ranks 3 "$M" "$@" $apart -o again
+check "three ranks go on where two were" on_ranks 3 "$M" "$@" $apart -o again
 check "meetings send less than steps together" awk -F: '/together/ { t = $2 } /apart/ { a = $2 } END { exit !(a < t / 2) }' <<END
 together:$(grep -o '"sent_bytes":[0-9]*' r1.2/log.jsonl | head -4 | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }')
 apart:$(grep -o '"sent_bytes":[0-9]*' apart/log.jsonl | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }')

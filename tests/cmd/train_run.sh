@@ -4,13 +4,7 @@
 export WT_LOG=
 cd "$TMP" || exit 1
 
-words="the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were"
-awk -v words="$words" 'BEGIN { n = split(words, w, " "); s = 7
-    for (d = 0; d < 120; d++) { printf "{\"id\":\"%d\",\"text\":\"", d
-        for (i = 0; i < 60; i++) { s = (s * 1103 + 12345) % 65536; printf "%s%s", (i ? " " : ""), w[1 + s % n] }
-        printf "\",\"source\":\"t\"}\n" } }' > docs.jsonl
-check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
-check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction 0.1 -q
+toy_shards 120 0.1
 set -- shards --model 2x32x2 --seq-len 32 --batch-tokens 256 --micro-batch 3 --steps 24 --lr 3e-3 --eval-every 8 --save-every 6 --sample-every 12 --sample-tokens 10 -q -j 1
 
 check "a run" "$BIN/wt-train" "$@" -o whole
