@@ -171,6 +171,12 @@ static int check_index(wt_err *err) {
     return 0;
 }
 
+static int add_inputs(const wt_args *args, wt_paths *inputs, wt_err *err) {
+    for (int i = 0; i < args->n_inputs; i++)
+        if (wt_paths_add(inputs, args->inputs[i], WT_JSONL_SUFFIXES, err)) return -1;
+    return inputs->n ? 0 : wt_fail(err, WT_EARG, "no documents given");
+}
+
 static int run_index(const wt_args *args, wt_err *err) {
     wt_paths inputs = {0};
     wt_buf key = {0};
@@ -182,9 +188,7 @@ static int run_index(const wt_args *args, wt_err *err) {
     job.rules.seed = args->seed;
     job.rules.words = (words_rule)words_rule_named(opt.words);
     int result = check_index(err);
-    for (int i = 0; i < args->n_inputs && !result; i++)
-        result = wt_paths_add(&inputs, args->inputs[i], WT_JSONL_SUFFIXES, err);
-    if (!result && inputs.n == 0) result = wt_fail(err, WT_EARG, "no documents given");
+    if (!result) result = add_inputs(args, &inputs, err);
     if (!result) {
         index_key(&job, &key);
         job.key = wt_buf_view(&key);
@@ -202,9 +206,7 @@ static int run(const wt_args *args, wt_err *err) {
     wt_buf key = {0};
     int result = rules_from_options(args, err);
     if (!result && opt.curve) return print_curve(args, err);
-    for (int i = 0; i < args->n_inputs && !result; i++)
-        result = wt_paths_add(&inputs, args->inputs[i], WT_JSONL_SUFFIXES, err);
-    if (!result && inputs.n == 0) result = wt_fail(err, WT_EARG, "no documents given");
+    if (!result) result = add_inputs(args, &inputs, err);
     if (!result) {
         corpus_job job = {.inputs = &inputs, .output = args->output, .rules = rules, .state = opt.state,
                           .mode = opt.attributes ? CORPUS_ATTRIBUTES : opt.mark ? CORPUS_MARK : CORPUS_DROP,
