@@ -26,8 +26,13 @@ static inline const char *skip_space(const char *p, const char *end) {
     return p;
 }
 
+/* Names the line, too, where the text has several. */
 static int broken(wt_err *err, wt_str text, const char *at, const char *what) {
-    return wt_fail(err, WT_EDATA, "bad JSON at byte %zu: %s", (size_t)(at - text.ptr), what);
+    size_t line = 1;
+    for (const char *p = text.ptr; p < at; p++) line += *p == '\n';
+    char where[32] = "";
+    if (line > 1) snprintf(where, sizeof where, ", line %zu", line);
+    return wt_fail(err, WT_EDATA, "bad JSON at byte %zu%s: %s", (size_t)(at - text.ptr), where, what);
 }
 
 /* ---- where values end ----
@@ -203,7 +208,11 @@ int wt_json_parse(wt_str text, wt_json *value, wt_err *err) {
 int wt_json_check(wt_str text, wt_err *err) {
     wt_json value;
     if (wt_json_parse(text, &value, err)) return -1;
-    return wt_utf8_valid(text) ? 0 : wt_fail(err, WT_EDATA, "bad JSON: not UTF-8");
+    if (wt_utf8_valid(text)) return 0;
+    const char *p = text.ptr, *end = text.ptr + text.len;
+    uint32_t cp;
+    for (int n; p < end && (n = wt_utf8_decode(p, end, &cp)) > 0;) p += n;
+    return broken(err, text, p, "not UTF-8");
 }
 
 /* ---- walking ---- */

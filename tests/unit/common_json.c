@@ -130,6 +130,17 @@ static void verdicts_by_hand(void **state) {
     assert_int_equal(wt_json_check((wt_str){"\"\\\0\"", 4}, NULL), -1);
 }
 
+static void damage_is_placed(void **state) {
+    static const struct { const char *text, *what; } bad[] = {
+        {"{\"a\":}", "bad JSON at byte 5: "}, {"{\n\"a\":1,\n\"b\":x}", "bad JSON at byte 13, line 3: "},
+        {"[\"a\",\n\"\x80\"]", "bad JSON at byte 7, line 2: not UTF-8"}, {"", "bad JSON at byte 0: "}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        wt_err err = {0};
+        assert_int_equal(wt_json_check(wt_str_of(bad[i].text), &err), -1);
+        if (!strstr(err.text, bad[i].what)) fail_msg("'%s' is not in '%s'", bad[i].what, err.text);
+    }
+}
+
 static void depth_is_bounded_at_512(void **state) {
     wt_buf b = {0};
     for (int depth = 510; depth <= 514; depth++) {
@@ -463,7 +474,7 @@ int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_by_hand),
-        cmocka_unit_test(depth_is_bounded_at_512),
+        cmocka_unit_test(damage_is_placed), cmocka_unit_test(depth_is_bounded_at_512),
         cmocka_unit_test(scanner_equals_the_twin_on_random_and_mutated_lines),
         cmocka_unit_test(fast_scanners_equal_the_plain_one),
         cmocka_unit_test(pick_takes_the_last_and_pick_first_the_first),
