@@ -16,6 +16,7 @@ typedef struct {
     wt_buf bytes;
     wt_arena *arena;
     bpe_build build;
+    char *merges_path;              /* of a vocabulary: the file of its merges */
     wt_buf scratch;
 } source;
 
@@ -49,6 +50,7 @@ static int source_open(source *s, const char *path, wt_err *err) {
 static void source_close(source *s) {
     wt_buf_free(&s->bytes);
     wt_buf_free(&s->scratch);
+    free(s->merges_path);
     bpe_build_free(&s->build);
     if (s->arena)
         wt_arena_free(s->arena);
@@ -56,13 +58,30 @@ static void source_close(source *s) {
 
 static wt_str source_text(const source *s) { return (wt_str){s->bytes.ptr, s->bytes.len}; }
 
+/* Of what is read front to back: where `at` is. *counted starts at the bytes' beginning, *line at 1. */
+static void count_lines(const char **counted, const char *at, uint32_t *line) {
+    for (; *counted < at; ++*counted)
+        *line += **counted == '\n';
+}
+
+/* Decimal digits below BPE_ID_MAX and nothing else. */
+static bool parse_id(wt_str digits, uint64_t *id) {
+    *id = 0;
+    for (size_t i = 0; i < digits.len && *id < BPE_ID_MAX; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return false;
+        *id = 10 * *id + (uint64_t)(digits.ptr[i] - '0');
+    }
+    return digits.len && *id < BPE_ID_MAX;
+}
+
 /* ---- a vocabulary object {"token": id, ...} ---- */
 static int read_vocab(source *s, wt_json vocab, wt_err *err) {
     wt_json_iter it;
     wt_str key;
     wt_json value;
     int more;
-    const char *counted = s->bytes.ptr;         /* lines up to here are in s->build.line */
+    const char *counted = s->bytes.ptr;
     s->build.line = 1;
     if (vocab.kind != WT_JSON_OBJECT || wt_json_iter_init(&it, vocab, err))
         return refuse(s, vocab.raw.ptr ? vocab.raw.ptr : s->bytes.ptr, err,
@@ -70,7 +89,7 @@ static int read_vocab(source *s, wt_json vocab, wt_err *err) {
     while ((more = wt_json_next(&it, &key, &value, err)) == 1) {
         int64_t id;
         wt_str name = wt_json_unescape(key, s->arena);
-        for (; counted < key.ptr; counted++) s->build.line += *counted == '\n';
+        count_lines(&counted, key.ptr, &s->build.line);
         if (value.kind != WT_JSON_NUMBER || wt_json_i64(value, &id) || id < 0 || id >= BPE_ID_MAX)
             return refuse(s, key.ptr, err, "token '%.*s' has no id from 0 to %d", WT_FMT(name),
                           BPE_ID_MAX - 1);
@@ -128,28 +147,28 @@ static uint32_t names_find(const names *n, wt_str bytes) {
     return BPE_NONE;
 }
 
-/* One merge of two names in the byte alphabet. */
-static int add_merge(source *s, const names *names_of, wt_str left, wt_str right, const char *at,
+/* One merge of two names in the byte alphabet, which stands at `at` of s, into a build. */
+static int add_merge(source *s, const names *names_of, bpe_build *build, wt_str left, wt_str right, const char *at,
                      wt_err *err) {
     wt_buf *b = &s->scratch;
     wt_buf_clear(b);
     if (left.len == 0 || right.len == 0)
-        return refuse(s, at, err, "merge %zu does not name two tokens", s->build.n_merges + 1);
+        return refuse(s, at, err, "merge %zu does not name two tokens", build->n_merges + 1);
     if (bpe_chars_to_bytes(b, left))
         return refuse(s, at, err, "merge %zu names '%.*s', which is not of GPT-2's byte alphabet",
-                      s->build.n_merges + 1, WT_FMT(left));
+                      build->n_merges + 1, WT_FMT(left));
     size_t cut = b->len;
     if (bpe_chars_to_bytes(b, right))
         return refuse(s, at, err, "merge %zu names '%.*s', which is not of GPT-2's byte alphabet",
-                      s->build.n_merges + 1, WT_FMT(right));
+                      build->n_merges + 1, WT_FMT(right));
     uint32_t l = names_find(names_of, (wt_str){b->ptr, cut}),
              r = names_find(names_of, (wt_str){b->ptr + cut, b->len - cut}),
              t = names_find(names_of, wt_buf_view(b));
     if (l == BPE_NONE || r == BPE_NONE || t == BPE_NONE)
         return refuse(s, at, err, "merge %zu '%.*s %.*s': %s is not in the vocabulary",
-                      s->build.n_merges + 1, WT_FMT(left), WT_FMT(right),
+                      build->n_merges + 1, WT_FMT(left), WT_FMT(right),
                       l == BPE_NONE ? "the first" : r == BPE_NONE ? "the second" : "their joint");
-    bpe_build_merge(&s->build, l, r, t, (uint32_t)s->build.n_merges);
+    bpe_build_merge(build, l, r, t, (uint32_t)build->n_merges);
     return 0;
 }
 
@@ -159,6 +178,15 @@ static wt_str string_of(source *s, wt_json v) {
 }
 
 static bool is_set(wt_json v) { return v.kind != WT_JSON_NONE && v.kind != WT_JSON_NULL; }
+
+/* A pattern that a file names; one that cannot be used is the file's fault and not the user's. */
+static int take_pattern(source *s, wt_json value, char **regex, wt_err *err) {
+    wt_err why = {0};
+    *regex = wt_xstrndup(string_of(s, value));
+    bpe_splitter *splitter = bpe_splitter_new(*regex, &why);
+    bpe_splitter_free(splitter);
+    return splitter ? 0 : refuse(s, value.raw.ptr, err, "%s", why.text);
+}
 
 /* ByteLevel's or Split's share of the pre-tokenizer. *regex stays NULL where it does not split. */
 static int read_one_pretokenizer(source *s, wt_json pre, char **regex, wt_err *err) {
@@ -182,7 +210,8 @@ static int read_one_pretokenizer(source *s, wt_json pre, char **regex, wt_err *e
     if (!pattern.ptr || *regex)
         return refuse(s, pre.raw.ptr, err, *regex ? "a pre-tokenizer that splits twice is not supported"
                                                   : "Split needs a pattern of kind Regex");
-    *regex = wt_xstrndup(pattern);
+    if (take_pattern(s, wt_json_get(wt_json_get(pre, "pattern"), "Regex"), regex, err))
+        return -1;
     if (wt_str_eq(behavior, WT_STR("Isolated")) && !invert)
         return 0;
     bpe_splitter *known = bpe_splitter_new(*regex, NULL);
@@ -233,9 +262,11 @@ static int read_added(source *s, wt_json list, wt_err *err) {
             if (wt_json_true(wt_json_get(one, unsupported[i])))
                 return refuse(s, one.raw.ptr, err, "added token '%.*s': %s is not supported",
                               WT_FMT(content), unsupported[i]);
+        s->build.line = (uint32_t)line_of(s, one.raw.ptr);
         bpe_build_token(&s->build, (uint32_t)id, content,
                         wt_json_true(wt_json_get(one, "special")) ? 1 : 2);
     }
+    s->build.line = 0;
     return more;
 }
 
@@ -247,8 +278,11 @@ static int read_merges(source *s, wt_json list, wt_err *err) {
     names n;
     names_init(&n, &s->build);
     int more, bad = 0;
+    const char *counted = s->bytes.ptr;
+    s->build.line = 1;
     while (!bad && (more = wt_json_next(&it, NULL, &one, err)) == 1) {
         wt_str left, right;
+        count_lines(&counted, one.raw.ptr, &s->build.line);
         if (one.kind == WT_JSON_STRING) {
             right = wt_json_string(one, s->arena);
             left = wt_str_cut(&right, ' ');
@@ -261,8 +295,9 @@ static int read_merges(source *s, wt_json list, wt_err *err) {
                 l.kind = WT_JSON_NONE;
             left = string_of(s, l), right = string_of(s, r);
         }
-        bad = add_merge(s, &n, left, right, one.raw.ptr, err);
+        bad = add_merge(s, &n, &s->build, left, right, one.raw.ptr, err);
     }
+    s->build.line = 0;
     free(n.slot);
     return bad ? -1 : more;
 }
@@ -289,19 +324,22 @@ static int check_model(source *s, wt_json root, wt_json model, wt_err *err) {
 /* Tokens of the vocabulary that are not of the byte alphabet must be among the added ones. */
 static int settle_odd_tokens(source *s, wt_err *err) {
     bpe_build *b = &s->build;
+    uint8_t *added = wt_xcalloc(BPE_ID_MAX, 1);
     size_t kept = 0;
-    for (size_t i = 0; i < b->n_tokens; i++) {
-        bool found = b->token[i].added != 3;
-        for (size_t k = 0; !found && k < b->n_tokens; k++)
-            found = (b->token[k].added == 1 || b->token[k].added == 2) && b->token[k].id == b->token[i].id;
-        if (!found)
-            return wt_fail(err, WT_EDATA, "token %u '%.*s' is not of GPT-2's byte alphabet, nor an added "
-                           "token", b->token[i].id, WT_FMT(build_text(b, (uint32_t)i)));
+    int result = 0;
+    for (size_t i = 0; i < b->n_tokens; i++)
+        added[b->token[i].id] |= b->token[i].added == 1 || b->token[i].added == 2;
+    for (size_t i = 0; i < b->n_tokens && !result; i++) {
         if (b->token[i].added != 3)
             b->token[kept++] = b->token[i];
+        else if (!added[b->token[i].id])
+            result = wt_fail(err, WT_EDATA, "line %u: token %u '%.*s' is not of GPT-2's byte alphabet, nor an added "
+                             "token", b->token[i].line, b->token[i].id, WT_FMT(build_text(b, (uint32_t)i)));
     }
-    b->n_tokens = kept;
-    return 0;
+    if (!result)
+        b->n_tokens = kept;
+    free(added);
+    return result;
 }
 
 static int parse_tokenizer_json(source *s, wt_json root, char **regex, wt_err *err) {
@@ -322,47 +360,43 @@ static char *beside(const char *path, const char *name) {
     return joined;
 }
 
+static int read_config_token(source *s, source *config, wt_str key, wt_json token, wt_err *err) {
+    wt_str content = string_of(config, wt_json_get(token, "content"));
+    uint64_t id = BPE_ID_MAX;
+    if (!parse_id(key, &id) || !content.len)
+        return refuse(config, key.ptr, err, "added_tokens_decoder: '%.*s' is not an id below %d with content", WT_FMT(key), BPE_ID_MAX);
+    s->build.line = (uint32_t)line_of(config, key.ptr);
+    bpe_build_token(&s->build, (uint32_t)id, content, wt_json_get(token, "special").kind == WT_JSON_FALSE ? 2 : 1);
+    return 0;
+}
+
+static int read_config(source *s, source *config, char **regex, bool *found, wt_err *err) {
+    wt_json root, one;
+    wt_json_iter it;
+    wt_str key;
+    int more = 0;
+    if (wt_json_check(source_text(config), err) || wt_json_parse(source_text(config), &root, err))
+        return -1;
+    wt_json pattern = wt_json_get(root, "pretokenizer_pattern");
+    if (string_of(config, pattern).len && take_pattern(config, pattern, regex, err))
+        return -1;
+    wt_json tokens = wt_json_get(root, "added_tokens_decoder");
+    *found = tokens.kind == WT_JSON_OBJECT && !wt_json_iter_init(&it, tokens, err);
+    while (*found && (more = wt_json_next(&it, &key, &one, err)) == 1)
+        if (read_config_token(s, config, key, one, err))
+            return -1;
+    return more;
+}
+
 /* Fills *regex and adds specials; *found tells whether the file spoke of specials. */
 static int read_config_beside(source *s, char **regex, bool *found, wt_err *err) {
     char *path = beside(s->path, "tokenizer_config.json");
-    source config;
-    wt_json root, tokens, one;
-    wt_json_iter it;
-    wt_str key;
+    source config = {0};
     int result = 0;
-    if (!wt_exists(path)) {
-        free(path);
-        return 0;
-    }
-    if (source_open(&config, path, err) || wt_json_parse(source_text(&config), &root, err)) {
-        wt_context(err, "%s", path);
-        result = -1;
-    } else {
-        wt_str pattern = string_of(&config, wt_json_get(root, "pretokenizer_pattern"));
-        if (pattern.len)
-            *regex = wt_xstrndup(pattern);
-        tokens = wt_json_get(root, "added_tokens_decoder");
-        if (tokens.kind == WT_JSON_OBJECT && !wt_json_iter_init(&it, tokens, err)) {
-            *found = true;
-            while (wt_json_next(&it, &key, &one, err) == 1) {
-                char *id_text = wt_xstrndup(key);
-                char *end;
-                unsigned long id = strtoul(id_text, &end, 10);
-                wt_str content = string_of(&config, wt_json_get(one, "content"));
-                if (*end || id >= BPE_ID_MAX || !content.len)
-                    result = refuse(&config, key.ptr, err, "added_tokens_decoder: '%s' is not an id "
-                                    "with content", id_text);
-                else
-                    bpe_build_token(&s->build, (uint32_t)id, content,
-                                    wt_json_get(one, "special").kind == WT_JSON_FALSE ? 2 : 1);
-                free(id_text);
-                if (result) {
-                    wt_context(err, "%s", path);
-                    break;
-                }
-            }
-        }
-    }
+    s->build.in_config = true;
+    if (wt_exists(path) && (source_open(&config, path, err) || read_config(s, &config, regex, found, err)))
+        result = wt_context(err, "%s", path);
+    s->build.in_config = false, s->build.line = 0;
     source_close(&config);
     free(path);
     return result;
@@ -384,36 +418,32 @@ static int parse_merges_txt(source *s, source *merges, wt_err *err) {
     names n;
     names_init(&n, &s->build);
     int bad = 0;
-    for (bool first = true; !bad && rest.len; first = false) {
+    for (s->build.line = 1; !bad && rest.len; s->build.line++) {
         wt_str line = wt_str_cut(&rest, '\n'), right = line;
         if (line.len && line.ptr[line.len - 1] == '\r')
             right.len = line.len -= 1;
-        if (first && wt_str_starts(line, WT_STR("#version")))
+        if (s->build.line == 1 && wt_str_starts(line, WT_STR("#version")))
             continue;
         if (line.len == 0 && rest.len == 0)
             break;
         wt_str left = wt_str_cut(&right, ' ');
-        source *both = merges;      /* lines are the merges file's, tokens the vocabulary's */
-        bpe_build own = both->build;
-        both->build = s->build;
         bad = memchr(right.ptr, ' ', right.len)
-                  ? refuse(both, line.ptr, err, "more than two tokens in a merge")
-                  : add_merge(both, &n, left, right, line.ptr, err);
-        s->build = both->build;
-        both->build = own;
+                  ? refuse(merges, line.ptr, err, "more than two tokens in a merge")
+                  : add_merge(merges, &n, &s->build, left, right, line.ptr, err);
     }
+    s->build.line = 0;
     free(n.slot);
     return bad;
 }
 
-static int parse_pair(source *s, wt_json root, const char *merges_path, char **regex, wt_err *err) {
+static int parse_pair(source *s, wt_json root, char **regex, wt_err *err) {
     source merges;
     bool found = false;
     if (read_vocab(s, root, err))
         return -1;
-    int result = source_open(&merges, merges_path, err);
+    int result = source_open(&merges, s->merges_path, err);
     if (!result && (result = parse_merges_txt(s, &merges, err)))
-        wt_context(err, "%s", merges_path);
+        wt_context(err, "%s", s->merges_path);
     source_close(&merges);
     if (result || read_config_beside(s, regex, &found, err))
         return -1;
@@ -495,7 +525,7 @@ static void derive_merges(bpe_model *plain, bpe_build *b) {
 
 static void build_copy_tokens(bpe_build *to, const bpe_build *from) {
     for (size_t i = 0; i < from->n_tokens; i++) {
-        to->line = from->token[i].line;
+        to->line = from->token[i].line, to->in_config = from->token[i].in_config;
         bpe_build_token(to, from->token[i].id, build_text(from, (uint32_t)i), (int)from->token[i].added);
     }
 }
@@ -520,13 +550,8 @@ static int parse_tiktoken(source *s, char **regex, wt_err *err) {
         if (number.len == 0)
             continue;
         wt_str code = wt_str_cut(&number, ' ');
-        uint64_t id = 0;
-        bool digits = number.len > 0 && number.len < 10;
-        for (size_t i = 0; i < number.len && digits; i++) {
-            digits = number.ptr[i] >= '0' && number.ptr[i] <= '9';
-            id = 10 * id + (uint64_t)(number.ptr[i] - '0');
-        }
-        if (!digits || id >= BPE_ID_MAX)
+        uint64_t id;
+        if (!parse_id(number, &id))
             return refuse(s, line.ptr, err, "no rank below %d behind the token", BPE_ID_MAX);
         if (base64_decode(&s->scratch, code))
             return refuse(s, line.ptr, err, "the token is not base64");
@@ -607,12 +632,9 @@ static int parse_any(source *s, char **regex, wt_err *err) {
         return -1;
     if (is_set(wt_json_get(root, "model")) && wt_json_get(root, "model").kind == WT_JSON_OBJECT)
         return parse_tokenizer_json(s, root, regex, err);
-    char *merges = partner(s->path);
-    int result = !wt_exists(merges)
-                     ? wt_fail(err, WT_ENOTFOUND, "a vocabulary needs its merges, but there is no '%s'", merges)
-                     : parse_pair(s, root, merges, regex, err);
-    free(merges);
-    return result;
+    s->build.merges_path = s->merges_path = partner(s->path);
+    return wt_exists(s->merges_path) ? parse_pair(s, root, regex, err)
+                                     : wt_fail(err, WT_ENOTFOUND, "a vocabulary needs its merges, but there is no '%s'", s->merges_path);
 }
 
 static bpe_model *load_file(const char *path, const char *pattern, wt_err *err);

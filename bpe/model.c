@@ -59,18 +59,21 @@ int bpe_chars_to_bytes(wt_buf *out, wt_str chars) {
 void bpe_build_token(bpe_build *b, uint32_t id, wt_str bytes, int added) {
     WT_GROW(b->token, b->cap_tokens, b->n_tokens + 1);
     b->token[b->n_tokens++] = (struct bpe_build_token){id, (uint32_t)bytes.len, b->blob.len,
-                                                       (uint32_t)added, b->line};
+                                                       (uint32_t)added, b->line, b->in_config};
     wt_buf_add_str(&b->blob, bytes);
 }
 
 void bpe_build_merge(bpe_build *b, uint32_t left, uint32_t right, uint32_t result, uint32_t rank) {
     WT_GROW(b->merge, b->cap_merges, b->n_merges + 1);
+    WT_GROW(b->merge_line, b->cap_merge_lines, b->n_merges + 1);
+    b->merge_line[b->n_merges] = b->line;
     b->merge[b->n_merges++] = (bpe_merge){left, right, result, rank};
 }
 
 void bpe_build_free(bpe_build *b) {
     free(b->token);
     free(b->merge);
+    free(b->merge_line);
     wt_buf_free(&b->blob);
     *b = (bpe_build){0};
 }
@@ -88,21 +91,67 @@ static int by_rank(const void *a, const void *b) {
          : x->left != y->left ? (x->left < y->left ? -1 : 1) : (x->right > y->right) - (x->right < y->right);
 }
 
-/* The message for an id that two tokens claim. A special listed both in the vocabulary and among
- * the added tokens (GPT-2's file does) is one token. */
-static int duplicate_id(const bpe_build *b, const struct bpe_build_token *x,
-                        const struct bpe_build_token *y, wt_err *err) {
-    wt_buf a = {0}, c = {0};
-    bpe_bytes_to_chars(&a, (wt_str){b->blob.ptr + x->at, x->len});
-    bpe_bytes_to_chars(&c, (wt_str){b->blob.ptr + y->at, y->len});
-    char where[80] = "";
-    if (x->line && y->line)
-        snprintf(where, sizeof where, "lines %u and %u: ", x->line < y->line ? x->line : y->line, x->line < y->line ? y->line : x->line);
-    wt_fail(err, WT_EDATA, "%sid %u is given twice, to '%.60s' and '%.60s'", where, x->id, a.ptr ? a.ptr : "",
-            c.ptr ? c.ptr : "");
-    wt_buf_free(&a);
-    wt_buf_free(&c);
+/* ---- refusals ---- They name the lines where the file has said them. */
+static void add_line(wt_buf *out, const struct bpe_build_token *t) {
+    if (t->line)
+        wt_buf_printf(out, "%s%sline %u", out->len ? " and " : "", t->in_config ? "tokenizer_config.json " : "", t->line);
+}
+
+/* "line 3 and line 7: ", the earlier first; y may be NULL. */
+static void add_lines(wt_buf *out, const struct bpe_build_token *x, const struct bpe_build_token *y) {
+    bool swap = y && x->in_config >= y->in_config && y->line < x->line;
+    add_line(out, swap ? y : x);
+    if (y && (y->line != x->line || y->in_config != x->in_config))
+        add_line(out, swap ? x : y);
+    if (out->len)
+        wt_buf_printf(out, ": ");
+}
+
+/* In GPT-2's characters; the first 60 bytes will do. */
+static void add_quoted(wt_buf *out, const bpe_build *b, const struct bpe_build_token *t) {
+    wt_buf name = {0};
+    bpe_bytes_to_chars(&name, (wt_str){b->blob.ptr + t->at, t->len < 30 ? t->len : 30});
+    wt_buf_printf(out, "'%.*s%s'", WT_FMT(wt_buf_view(&name)), t->len < 30 ? "" : "...");
+    wt_buf_free(&name);
+}
+
+static int refuse(wt_buf *words, wt_err *err) {
+    wt_fail(err, WT_EDATA, "%s", words->ptr);
+    wt_buf_free(words);
     return -1;
+}
+
+static int duplicate_id(const bpe_build *b, const struct bpe_build_token *x, const struct bpe_build_token *y, wt_err *err) {
+    wt_buf out = {0};
+    add_lines(&out, x, y);
+    wt_buf_printf(&out, "id %u is given twice, to ", x->id);
+    add_quoted(&out, b, x);
+    wt_buf_printf(&out, " and ");
+    add_quoted(&out, b, y);
+    return refuse(&out, err);
+}
+
+static int same_bytes(const bpe_build *b, const struct bpe_build_token *x, const struct bpe_build_token *y, wt_err *err) {
+    wt_buf out = {0};
+    add_lines(&out, x, y);
+    wt_buf_printf(&out, "ids %u and %u are the same bytes, ", x->id, y->id);
+    add_quoted(&out, b, x);
+    return refuse(&out, err);
+}
+
+static int gap_before(const bpe_build *b, const struct bpe_build_token *t, uint32_t missing, wt_err *err) {
+    wt_buf out = {0};
+    add_lines(&out, t, NULL);
+    add_quoted(&out, b, t);
+    wt_buf_printf(&out, " has id %u, but no token has id %u", t->id, missing);
+    return refuse(&out, err);
+}
+
+static int empty_token(const struct bpe_build_token *t, wt_err *err) {
+    wt_buf out = {0};
+    add_lines(&out, t, NULL);
+    wt_buf_printf(&out, "token %u is empty", t->id);
+    return refuse(&out, err);
 }
 
 static bool same_text(const bpe_build *b, const struct bpe_build_token *x,
@@ -121,17 +170,21 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
     m->added.item = wt_xcalloc(b->n_tokens, sizeof *m->added.item);
     if (b->blob.len > UINT32_MAX)
         return wt_fail(err, WT_ELIMIT, "its tokens are longer than 4 GiB together");
-    uint32_t at = 0, next = 0, last_plain = 0;
+    uint32_t at = 0, next = 0, missing = BPE_NONE;
     for (size_t i = 0; i < b->n_tokens; i++) {
         const struct bpe_build_token *t = &b->token[i];
-        if (i && t->id == t[-1].id) {
+        if (i && t->id == t[-1].id) {       /* GPT-2's file has its special among the tokens and among the added ones */
             if (!t->added || !same_text(b, t, t - 1))
                 return duplicate_id(b, t - 1, t, err);
             at -= t->len;
             m->added.n -= t[-1].added > 0;
         }
         if (t->len == 0)
-            return wt_fail(err, WT_EDATA, "token %u is empty", t->id);
+            return empty_token(t, err);
+        if (t->id > next && missing == BPE_NONE)
+            missing = next;
+        if (!t->added && missing != BPE_NONE && !b->gaps_allowed)
+            return gap_before(b, t, missing, err);
         while (next <= t->id)
             m->offset[next++] = at;
         memcpy(m->blob + at, b->blob.ptr + t->at, t->len);
@@ -140,16 +193,11 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
         if (t->added)
             m->added.item[m->added.n++] = (bpe_added){m->blob + m->offset[t->id], t->len, t->id,
                                                  t->added == 1};
-        else
-            last_plain = t->id;
     }
     m->offset[next] = at;
     for (uint32_t id = 0; id < m->n_ids; id++)
         if (m->offset[id + 1] - m->offset[id] > m->token_max)
             m->token_max = m->offset[id + 1] - m->offset[id];
-    for (uint32_t id = 0; id < last_plain && !b->gaps_allowed; id++)
-        if (m->kind[id] == BPE_TOKEN_NONE)
-            return wt_fail(err, WT_EDATA, "no token has id %u, but higher ids are taken", id);
     return 0;
 }
 
@@ -160,7 +208,36 @@ static uint32_t table_size(size_t n) {
     return size;
 }
 
-static int index_tokens(bpe_model *m, wt_err *err) {
+/* Merges of files come in order of rank, so that merge_line is in that order, too. */
+static int refuse_merge(const bpe_model *m, const bpe_build *b, uint32_t k, const char *what, wt_err *err) {
+    const bpe_merge *g = m->merge;
+    uint32_t first = 0;             /* the first that joins the same two */
+    wt_buf out = {0};
+    if (b->merges_path)
+        wt_buf_printf(&out, "%s: ", b->merges_path);
+    while (g[first].left != g[k].left || g[first].right != g[k].right)
+        first++;
+    if (b->merge_line[k] && b->merge_line[first] != b->merge_line[k])
+        wt_buf_printf(&out, "line %u and ", b->merge_line[first]);
+    if (b->merge_line[k])
+        wt_buf_printf(&out, "line %u: ", b->merge_line[k]);
+    wt_buf_printf(&out, "merge %u %s", k + 1, what);
+    return refuse(&out, err);
+}
+
+static const struct bpe_build_token *build_token_of(const bpe_build *b, uint32_t id) {
+    size_t low = 0, high = b->n_tokens;     /* the first whose id is not below */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (b->token[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return &b->token[low];
+}
+
+static int index_tokens(bpe_model *m, const bpe_build *b, wt_err *err) {
     m->token_mask = table_size(m->n_ids) - 1;
     m->token_slot = wt_xmalloc(((size_t)m->token_mask + 1) * sizeof *m->token_slot);
     memset(m->token_slot, 0xFF, ((size_t)m->token_mask + 1) * sizeof *m->token_slot);
@@ -175,18 +252,17 @@ static int index_tokens(bpe_model *m, wt_err *err) {
                 /* an added token may spell a plain one; the plain one stays in the table */
                 if (m->kind[id] == BPE_TOKEN_ADDED || m->kind[m->token_slot[i]] == BPE_TOKEN_ADDED)
                     break;
-                return wt_fail(err, WT_EDATA, "ids %u and %u are the same bytes", m->token_slot[i],
-                               id);
+                return same_bytes(b, build_token_of(b, m->token_slot[i]), build_token_of(b, id), err);
             }
         if (m->token_slot[i] == BPE_NONE || m->kind[id] == BPE_TOKEN_PLAIN)
             m->token_slot[i] = id;
         if (t.len == 1 && m->kind[id] == BPE_TOKEN_PLAIN)
             m->byte_id[(uint8_t)t.ptr[0]] = id;
     }
-    for (int b = 0; b < 256; b++)
-        if (m->byte_id[b] == BPE_NONE)
+    for (unsigned byte = 0; byte < 256; byte++)
+        if (m->byte_id[byte] == BPE_NONE)
             return wt_fail(err, WT_EDATA, "byte 0x%02X has no token; only byte-level vocabularies "
-                           "can be used", (unsigned)b);
+                           "can be used", byte);
     return 0;
 }
 
@@ -245,12 +321,12 @@ static int index_merges(bpe_model *m, bpe_build *b, wt_err *err) {
         wt_str l = bpe_token_bytes(m, g->left), r = bpe_token_bytes(m, g->right),
                t = bpe_token_bytes(m, g->result);
         if (t.len != l.len + r.len || memcmp(t.ptr, l.ptr, l.len) || memcmp(t.ptr + l.len, r.ptr, r.len))
-            return wt_fail(err, WT_EDATA, "merge %u does not spell its result", k + 1);
+            return refuse_merge(m, b, k, "does not spell its result", err);
         uint64_t pair = (uint64_t)g->left << 32 | g->right;
         uint32_t i = (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> 32) & m->pair_mask;
         for (; m->pair_slot[i].pair != UINT64_MAX; i = (i + 1) & m->pair_mask)
             if (m->pair_slot[i].pair == pair)
-                return wt_fail(err, WT_EDATA, "merge %u is there twice", k + 1);
+                return refuse_merge(m, b, k, "is there twice", err);
         m->pair_slot[i].pair = pair;
         m->pair_slot[i].rank = m->ordered ? g->result : g->rank, m->pair_slot[i].result = g->result;
     }
@@ -326,7 +402,7 @@ bpe_model *bpe_build_finish(bpe_build *b, bpe_splitter *splitter, wt_err *err) {
     m->splitter = splitter;
     m->whole_first = b->whole_first;
     m->end_of_text = BPE_NONE;
-    if (place_tokens(m, b, err) || index_tokens(m, err) || index_merges(m, b, err)) {
+    if (place_tokens(m, b, err) || index_tokens(m, b, err) || index_merges(m, b, err)) {
         bpe_model_free(m);
         bpe_build_free(b);
         return NULL;

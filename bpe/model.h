@@ -69,12 +69,15 @@ struct bpe_model {
 
 /* ---- building ---- Give it tokens and merges in any order, then finish. */
 typedef struct {
-    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added, line; } *token;
+    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added, line; bool in_config; } *token;
     size_t n_tokens, cap_tokens;
-    uint32_t line;                  /* of its file that the next token stands in, for refusals; 0 unknown */
+    uint32_t line;                  /* in which the next token or merge stands, for refusals; 0 unknown */
+    bool in_config;                 /* ... of tokenizer_config.json, not of the vocabulary's file */
     wt_buf blob;
     bpe_merge *merge;
-    size_t n_merges, cap_merges;
+    uint32_t *merge_line;           /* in order of their coming */
+    const char *merges_path;        /* of the file those lines are of; NULL: the vocabulary's. Borrowed */
+    size_t n_merges, cap_merges, cap_merge_lines;
     bool whole_first;
     bool gaps_allowed;              /* between plain tokens; added ones may always leave gaps */
 } bpe_build;

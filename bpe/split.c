@@ -54,9 +54,18 @@ static const struct {
 static const char *const kind_name[] = {"gpt2", "cl100k", "o200k"};
 static const char *const kind_regex[] = {GPT2_REGEX, CL100K_REGEX, O200K_REGEX};
 
+/* "gpt4" or "cl100k_base" would be an expression that matches itself alone; a name was meant. */
+static bool is_bare_word(const char *name) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t n = strlen(name);
+    return n > 1 && strcspn(name, letters) == 0 && strspn(name, "0123456789_-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == n;
+}
+
 static int compile(bpe_splitter *s, wt_err *err) {
     int code;
     PCRE2_SIZE offset;
+    if (is_bare_word(s->regex))
+        return wt_fail(err, WT_EARG, "pattern '%s' is unknown: gpt2, cl100k, o200k or a regular expression", s->regex);
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
     s->code = pcre2_compile((PCRE2_SPTR)s->regex, PCRE2_ZERO_TERMINATED, options, &code, &offset,
                             NULL);

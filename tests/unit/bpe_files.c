@@ -146,9 +146,9 @@ static void damaged_json_is_refused(void **state) {
         {"\"ab\":256", "[[\"a\"]]", BYTE_LEVEL, "does not name two tokens"},
         {"\"ab\":256", "[\"ab\"]", BYTE_LEVEL, "does not name two tokens"},
         {"\"ab\":256", "[\"a b c\"]", BYTE_LEVEL, "not of GPT-2's byte alphabet"},
-        {"\"ab\":255", "[]", BYTE_LEVEL, "lines 256 and 257: id 255 is given twice"},
-        {"\"ab\":256,\"ab\":257", "[]", BYTE_LEVEL, "same bytes"},
-        {"\"ab\":258", "[]", BYTE_LEVEL, "no token has id 256"},
+        {"\"ab\":255", "[]", BYTE_LEVEL, "line 256 and line 257: id 255 is given twice"},
+        {"\"ab\":256,\n\"ab\":257", "[]", BYTE_LEVEL, "line 257 and line 258: ids 256 and 257 are the same bytes"},
+        {"\"ab\":258", "[]", BYTE_LEVEL, "line 257: 'ab' has id 258, but no token has id 256"},
         {"\"ab\":-1", "[]", BYTE_LEVEL, "has no id"},
         {"\"ab\":\"256\"", "[]", BYTE_LEVEL, "has no id"},
         {"\"ab\":99999999999", "[]", BYTE_LEVEL, "has no id"},
@@ -234,7 +234,7 @@ static void damaged_tiktoken_is_refused(void **state) {
     free(config);
     static const char *const tail[][2] = {
         {"YWFhYQ== 3000", "no token has id"}, {"YWFhYQ==", "no rank"}, {"YWFhYQ= 3000", "not base64"},
-        {"YWF*YQ== 3000", "not base64"}, {"YQ== NEXT", "same bytes"}, {"YWFhYQ== 12", "lines 13 and "},
+        {"YWF*YQ== 3000", "not base64"}, {"YQ== NEXT", "same bytes"}, {"YWFhYQ== 12", "line 13 and line "},
         {"YWFhYQ== 99999999999", "no rank"}, {"YWFhYQ== -1", "no rank"}};
     for (size_t i = 0; i < sizeof tail / sizeof *tail; i++) {
         wt_buf_clear(&bad);
