@@ -21,9 +21,6 @@ const uint32_t SPLIT_SALT[8] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
                                 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
 
 enum { GROUP = 32 };                                  /* keys whose lines are fetched ahead */
-#define GOLDEN 0x9e3779b97f4a7c15u
-#define LINE_A 0xd6e8feb86659fd93u
-#define LINE_B 0xa0761d6478bd642fu
 
 /* ---- where a key's bits are ---- */
 
@@ -37,7 +34,7 @@ static inline pieces pieces_of(uint64_t hash) { return (pieces){hash, wt_mix64(h
 
 static inline unsigned pieces_next(pieces *p) {
     if (p->left == 0) {
-        p->seed += GOLDEN;
+        p->seed += BLOOM_PIECES_STEP;
         p->word = wt_mix64(p->seed);
         p->left = 7;
     }
@@ -107,12 +104,8 @@ static inline bool line_do(uint64_t *line, uint64_t hash, int k, verb v) {
     return all & 1;
 }
 
-static inline uint64_t two_line_hash(uint64_t key, int half) {
-    return wt_mix64(key + (half ? LINE_B : LINE_A));
-}
-
 static bool classic_do(const bloom_layer *l, uint64_t key, verb v) {
-    uint64_t hash = wt_mix64(key + LINE_A), step = wt_mix64(key + LINE_B) | 1;
+    uint64_t hash = two_line_hash(key, 0), step = two_line_hash(key, 1) | 1;
     bool seen = true;
     for (int i = 0; i < l->plan.k; i++, hash += step) {      /* Kirsch, Mitzenmacher 2006 */
         uint64_t bit = wt_fastrange64(hash, l->plan.n_blocks), mask = (uint64_t)1 << (bit & 63);
@@ -163,7 +156,7 @@ static inline void layer_prefetch(const bloom_layer *l, uint64_t key) {
         }
         break;
     default: {                                        /* the reference stays plain */
-        uint64_t bit = wt_fastrange64(wt_mix64(key + LINE_A), n);
+        uint64_t bit = wt_fastrange64(two_line_hash(key, 0), n);
         __builtin_prefetch(l->words + (bit >> 6), 1);
     }
     }
@@ -201,21 +194,38 @@ bool bloom_add_shared(bloom *b, uint64_t key) {
 
 /* ---- batches ---- */
 
-static bool split_is_fast(const bloom *b) {
-    return b->n_layers == 1 && b->layer[0].plan.variant == BLOOM_SPLIT256 &&
-           __builtin_cpu_supports("avx2");
+/* The keys of a group in one layer, by the instructions there are. */
+static void layer_group(const bloom_layer *l, const uint64_t *keys, size_t n, uint8_t *seen, verb v) {
+    bool split = l->plan.variant == BLOOM_SPLIT256 && __builtin_cpu_supports("avx2");
+    bool line = (l->plan.variant == BLOOM_BLOCK512 || l->plan.variant == BLOOM_TWO_LINE) && __builtin_cpu_supports("avx512dq");
+    if (v == ADD_SHARED || !(split || line))
+        for (size_t i = 0; i < n; i++) seen[i] = layer_do(l, keys[i], v);
+    else if (line) (v == TEST ? line_test_avx512 : line_add_avx512)(l, keys, n, seen);
+    else if (v == TEST) split_test_avx2(l->words, l->plan.n_blocks, keys, n, seen);
+    else split_add_avx2(l->words, l->plan.n_blocks, keys, n, seen);
 }
 
+/* As filter_do() for each of up to GROUP keys. Old layers do not change, so they are asked first. */
 static void group_do(bloom *b, const uint64_t *keys, size_t n, uint8_t *seen, verb v) {
-    bloom_layer *l = &b->layer[0];
-    if (v != ADD_SHARED && split_is_fast(b)) {
-        if (v == TEST) split_test_avx2(l->words, l->plan.n_blocks, keys, n, seen);
-        else split_add_avx2(l->words, l->plan.n_blocks, keys, n, seen);
-    } else {
-        for (size_t i = 0; i < n; i++) seen[i] = filter_do(b, keys[i], v);
+    uint64_t left[GROUP];
+    uint8_t found[GROUP];
+    size_t whose[GROUP], n_left = n, n_new = 0;
+    int last = b->n_layers - 1;
+    memset(seen, 0, n);
+    for (int i = 0; i < last; i++) {
+        layer_group(&b->layer[i], keys, n, found, TEST);
+        for (size_t j = 0; j < n; j++) seen[j] |= found[j];
     }
-    uint64_t n_new = 0;
-    for (size_t i = 0; i < n; i++) n_new += !seen[i];
+    if (last > 0) {
+        n_left = 0;
+        for (size_t j = 0; j < n; j++)
+            if (!seen[j]) left[n_left] = keys[j], whose[n_left++] = j;
+    }
+    layer_group(&b->layer[last], last > 0 ? left : keys, n_left, last > 0 ? found : seen, v);
+    for (size_t j = 0; j < n_left; j++) {
+        if (last > 0) seen[whose[j]] = found[j];
+        n_new += !seen[last > 0 ? whose[j] : j];
+    }
     count_new(b, n_new, v);
 }
 

@@ -41,6 +41,13 @@ static inline uint64_t split_block(uint64_t key, uint64_t n_blocks) {
     return n_blocks < (1u << 26) ? ((key >> 32) * n_blocks) >> 32 : wt_fastrange64(key, n_blocks);
 }
 
+/* Bits inside a line: 9-bit pieces of wt_mix64(hash), seven a word, the next word from hash + this. */
+#define BLOOM_PIECES_STEP 0x9e3779b97f4a7c15u
+
+static inline uint64_t two_line_hash(uint64_t key, int half) {
+    return wt_mix64(key + (half ? 0xa0761d6478bd642fu : 0xd6e8feb86659fd93u));
+}
+
 bloom *bloom_alloc(const bloom_config *config, wt_err *err);   /* without layers */
 int bloom_layer_add(bloom *b, const bloom_plan *plan, uint64_t capacity, wt_err *err);
 
@@ -88,5 +95,8 @@ void split_add_avx2(uint64_t *words, uint64_t n_blocks, const uint64_t *keys, si
                     uint8_t *seen);
 void split_test_avx2(const uint64_t *words, uint64_t n_blocks, const uint64_t *keys, size_t n,
                      uint8_t *seen);
+/* block512 and two-line with AVX-512, the same way. */
+void line_add_avx512(const bloom_layer *l, const uint64_t *keys, size_t n, uint8_t *seen);
+void line_test_avx512(const bloom_layer *l, const uint64_t *keys, size_t n, uint8_t *seen);
 
 #endif

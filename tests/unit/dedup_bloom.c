@@ -181,8 +181,9 @@ static void every_way_in_equals_the_twin(void **state) {
     for (int i = 0; i < N; i += 3) keys[i] = keys[i / 2];      /* repeats, near and far */
     static uint8_t expect[N], got[N];
     for (int v = 0; v < 4; v++)
-        for (int r = 0; r < 2; r++) {
-            double rate = r ? 1e-6 : 0.02;
+        for (int r = 0; r < 4; r++) {
+            static const double rates[] = {0.15, 0.02, 1e-6, 1e-9};    /* from 3 to 2 x 14 bits a key */
+            double rate = rates[r];
             bloom *single = filter(ALL[v], N / 2, rate), *batch = filter(ALL[v], N / 2, rate);
             bloom *shared = filter(ALL[v], N / 2, rate), *shared1 = filter(ALL[v], N / 2, rate);
             const bloom_plan *p = &single->layer[0].plan;
@@ -215,6 +216,33 @@ static void every_way_in_equals_the_twin(void **state) {
             free(bits);
             bloom_free(single);
         }
+    free(keys);
+}
+
+/* Old layers are asked by the batch, and only what none of them holds goes into the newest. */
+static void batches_of_a_growing_filter_are_single_calls(void **state) {
+    enum { N = 20000, STEP = 700 };
+    static const double rates[] = {0.15, 0.01, 1e-3, 1e-6};
+    uint64_t *keys = random_keys(N, 4);
+    for (int i = 0; i < N; i += 3) keys[i] = keys[i / 2];
+    for (int r = 0; r < 4; r++) {
+        bloom_config config = {.capacity = 1000, .fp_rate = rates[r], .grow = true, .seed = 5};
+        bloom *single = bloom_new_with(&config, NULL), *batch = bloom_new_with(&config, NULL);
+        uint8_t got[STEP], tested[STEP];
+        for (size_t at = 0; at < N; at += STEP) {
+            size_t n = N - at < STEP ? N - at : STEP;
+            bloom_reserve(single, n, NULL), bloom_reserve(batch, n, NULL);
+            bloom_test_batch(batch, keys + at, n, tested);
+            for (size_t i = 0; i < n; i++) assert_int_equal(tested[i], bloom_test(single, keys[at + i]));
+            bloom_add_batch(batch, keys + at, n, got);
+            for (size_t i = 0; i < n; i++) assert_int_equal(got[i], bloom_add(single, keys[at + i]));
+        }
+        assert_true(batch->n_layers > 3);
+        assert_int_equal(bloom_n_added(batch), bloom_n_added(single));
+        for (int l = 0; l < batch->n_layers; l++)
+            assert_memory_equal(batch->layer[l].words, single->layer[l].words, batch->layer[l].plan.bytes);
+        bloom_free(single), bloom_free(batch);
+    }
     free(keys);
 }
 
@@ -422,6 +450,7 @@ int main(void) {
         cmocka_unit_test(measured_rate_is_the_formula),
         cmocka_unit_test(rate_from_the_bits_is_the_formula),
         cmocka_unit_test(every_way_in_equals_the_twin),
+        cmocka_unit_test(batches_of_a_growing_filter_are_single_calls),
         cmocka_unit_test(a_growing_filter_keeps_its_rate),
         cmocka_unit_test(files_come_back_and_damage_is_named),
         cmocka_unit_test(union_is_the_filter_of_both),
