@@ -25,7 +25,7 @@ typedef struct {
 static inline bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
 
 /* Which bytes of the block stand behind a backslash that counts; checks that they may. */
-static uint64_t escapes(scan *s, uint64_t backslash, const char *block, const char *bytes) {
+static uint64_t escapes(scan *s, uint64_t backslash, const char *block, size_t n) {
     uint64_t escaped;
     if (__builtin_expect(backslash & (backslash << 1 | s->escaped), 0)) {    /* two in a row: one by one */
         uint64_t left = backslash & ~s->escaped;
@@ -39,7 +39,7 @@ static uint64_t escapes(scan *s, uint64_t backslash, const char *block, const ch
         escaped = backslash << 1 | s->escaped;
         s->escaped = backslash >> 63;
     }
-    for (uint64_t left = escaped & ~SIMPLE_ESCAPES(bytes); left; left &= left - 1) {
+    for (uint64_t left = escaped & ~SIMPLE_ESCAPES(block, n); left; left &= left - 1) {
         const char *c = block + __builtin_ctzll(left);
         if (c >= s->end) break;              /* the string has no end: that is told elsewhere */
         bool good = *c == 'u' && s->end - c > 4 && is_hex(c[1]) && is_hex(c[2]) && is_hex(c[3]) && is_hex(c[4]);
@@ -53,11 +53,11 @@ static inline uint64_t prefix_xor(uint64_t x) {
     return (uint64_t)_mm_cvtsi128_si64(product);
 }
 
-/* The block's quotes go to out; returns how many. `block` is where its text is, `bytes` 64 readable bytes. */
-static inline int scan_block(scan *s, const char *block, const char *bytes, int offset, uint16_t *out) {
-    wt_json_masks m = BLOCK_MASKS(bytes);
+/* The quotes of a block of up to 64 bytes go to out; returns how many. */
+static inline int scan_block(scan *s, const char *block, size_t n_bytes, int offset, uint16_t *out) {
+    wt_json_masks m = BLOCK_MASKS(block, n_bytes);
     s->backslash[offset / 64] = m.backslash;
-    uint64_t escaped = m.backslash | s->escaped ? escapes(s, m.backslash, block, bytes) : 0;
+    uint64_t escaped = m.backslash | s->escaped ? escapes(s, m.backslash, block, n_bytes) : 0;
     uint64_t quote = m.quote & ~escaped;
     uint64_t inside = prefix_xor(quote) ^ s->in_string;      /* with the opening quote, without the closing one */
     s->in_string = (uint64_t)((int64_t)inside >> 63);
@@ -80,12 +80,9 @@ static __attribute__((noinline)) bool refill(scan *s) {
         s->base = s->next;
         int offset = 0;
         for (; offset < WINDOW && s->end - s->next >= 64; offset += 64, s->next += 64)
-            s->n += scan_block(s, s->next, s->next, offset, s->quote + s->n);
-        if (offset < WINDOW && s->next < s->end) {           /* the last bytes, with spaces behind them */
-            char tail[64];
-            memset(tail, ' ', sizeof tail);
-            memcpy(tail, s->next, (size_t)(s->end - s->next));
-            s->n += scan_block(s, s->next, tail, offset, s->quote + s->n);
+            s->n += scan_block(s, s->next, 64, offset, s->quote + s->n);
+        if (offset < WINDOW && s->next < s->end) {
+            s->n += scan_block(s, s->next, (size_t)(s->end - s->next), offset, s->quote + s->n);
             s->next = s->end;
         }
     }
