@@ -1,45 +1,18 @@
 /* learn.c - learns BPE merges from word counts (Sennrich et al. 2016, algorithm 1), exactly as a full
  * recount before every merge would (the naive twin in the tests is that), in a small part of its time.
  *
- * For each pair that matters we keep its count and the list of records that hold it. A merge visits
- * those records only. It changes the counts of pairs at its two sides; these are summed in dense
+ * For each pair that matters we keep its count and the list of records that hold it (live.h tells which do). A merge
+ * visits those records only. It changes the counts of pairs at its two sides; these are summed in dense
  * arrays by neighbour and then applied once per distinct neighbour, so hashing costs per neighbour
- * and not per occurrence. A heap gives the next pair; entries whose count has changed since are
- * pushed back with the true one.
+ * and not per occurrence.
  *
- * The floor: a pair with the new token gets all its occurrences in the very step that makes the
- * token and can only lose some later. So a pair that is born worse than the floor can be forgotten,
- * with its list, as long as the best pair is not worse than it; most pairs are. When none is left above the floor,
- * it is lowered and all words are counted once more. This is exact for any floor, and for one that rises while
- * we go: what it passes is found again by the next recount. The floor is a count and, among pairs of that count, a
- * place in the order of ties.
- *
- * So memory decides the floor and never the merges. Lists get a share of it: a recount takes the best pairs whose
- * lists fit half of the share, and where the lists of newborn pairs would overflow it, the floor rises over the worst
- * pairs. Pairs that are in so many records that their list alone would be too much have none: their merge
- * visits all records. Words are records (records.h), which go to disk where they would not fit. */
+ * Words are records (records.h), which go to disk where they would not fit the memory. */
 #include <stdlib.h>
 
 #include "bpe/count.h"
+#include "bpe/live.h"
+#include "bpe/recount.h"
 #include "bpe/records.h"
-#include "common/hash.h"
-#include "common/memory.h"
-
-enum { NO_LIST = UINT32_MAX };      /* words of a pair whose merge visits all records */
-enum { PAIR_COST = 16 };            /* what a pair takes besides its list, in entries of lists */
-#define ANY_KEY UINT64_MAX          /* of a floor: all pairs of its count are above it */
-
-typedef struct {
-    uint32_t left, right;
-    int64_t count;                  /* 0: dead */
-    uint64_t at;                    /* in the lists: records that hold it, or held it once */
-    uint32_t n_words, cap_words;    /* NO_LIST */
-} pair;
-
-typedef struct {
-    int64_t count;
-    uint64_t key;                   /* left << 32 | right */
-} heap_item;
 
 /* What one merge does to the pairs at a neighbour id. (x, left) and (x, new) for x on the left side;
  * (right, y) and (new, y) for y on the right. */
@@ -64,22 +37,8 @@ typedef struct {
     size_t memory;                  /* for all that grows with the words */
     size_t passing;                 /* ... of it, for a recount's tables */
     bpe_records records;
-
-    uint32_t *lists;
-    uint64_t n_listed, cap_lists, lists_max;
-
-    pair *pairs;
-    size_t n_pairs, cap_pairs, pairs_max, compact_at;
-    uint32_t *slot;                 /* open addressing over pairs; 0: empty, else index + 1 */
-    size_t slot_mask, n_slots;
-    heap_item *heap;
-    size_t n_heap, cap_heap;
-    heap_item floor;
-    size_t merging;                 /* index of the pair that is being merged */
-
-    wt_buf token_bytes;
-    uint64_t *token_at;             /* n_tokens + 1 positions */
-    uint32_t n_tokens, cap_tokens;
+    bpe_tokens tokens;
+    bpe_live live;
     bpe_merge *merge;
     uint32_t n_merges, cap_merges;
 
@@ -90,436 +49,6 @@ typedef struct {
     size_t seen_max;
     bool seen_lost;                 /* there were more; lists are filled by a second visit */
 } learner;
-
-/* ---- tokens ---- */
-static wt_str token_text(const learner *L, uint32_t id) {
-    return (wt_str){L->token_bytes.ptr + L->token_at[id], L->token_at[id + 1] - L->token_at[id]};
-}
-
-static void token_add(learner *L, wt_str a, wt_str b) {
-    /* a and b may lie in token_bytes itself, so room first */
-    size_t a_at = a.ptr >= L->token_bytes.ptr ? (size_t)(a.ptr - L->token_bytes.ptr) : SIZE_MAX;
-    size_t b_at = b.ptr >= L->token_bytes.ptr ? (size_t)(b.ptr - L->token_bytes.ptr) : SIZE_MAX;
-    bool own = L->token_bytes.ptr && a_at < L->token_bytes.len;
-    wt_buf_reserve(&L->token_bytes, a.len + b.len);
-    if (own)
-        a.ptr = L->token_bytes.ptr + a_at, b.ptr = L->token_bytes.ptr + (b.len ? b_at : 0);
-    size_t cap = L->cap_tokens;
-    WT_GROW(L->token_at, cap, L->n_tokens + 2);
-    L->cap_tokens = (uint32_t)cap;
-    L->token_at[L->n_tokens++] = L->token_bytes.len;
-    wt_buf_add(&L->token_bytes, a.ptr, a.len);
-    if (b.len)
-        wt_buf_add(&L->token_bytes, b.ptr, b.len);
-    L->token_at[L->n_tokens] = L->token_bytes.len;
-}
-
-/* ---- pairs by key ---- */
-static uint64_t pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
-
-static size_t pair_home(const learner *L, uint64_t key) {
-    return (key * 0x9E3779B97F4A7C15u >> 20) & L->slot_mask;
-}
-
-static uint32_t *pair_slot(const learner *L, uint64_t key) {
-    size_t i = pair_home(L, key);
-    while (L->slot[i] && pair_key(L->pairs[L->slot[i] - 1].left, L->pairs[L->slot[i] - 1].right) != key)
-        i = (i + 1) & L->slot_mask;
-    return &L->slot[i];
-}
-
-static pair *pair_find(const learner *L, uint32_t left, uint32_t right) {
-    uint32_t *s = pair_slot(L, pair_key(left, right));
-    return *s ? &L->pairs[*s - 1] : NULL;
-}
-
-/* Dead pairs leave the table when it is rebuilt. */
-static void slots_rebuild(learner *L) {
-    size_t live = 0;
-    for (size_t i = 0; i < L->n_pairs; i++)
-        live += L->pairs[i].count > 0;
-    size_t size = 1024;
-    while (size < 4 * live)
-        size *= 2;
-    free(L->slot);
-    L->slot = wt_xcalloc(size, sizeof *L->slot);
-    L->slot_mask = size - 1, L->n_slots = live;
-    for (size_t i = 0; i < L->n_pairs; i++)
-        if (L->pairs[i].count > 0)
-            *pair_slot(L, pair_key(L->pairs[i].left, L->pairs[i].right)) = (uint32_t)i + 1;
-}
-
-static bool has_no_list(const learner *L, uint64_t n) { return n > L->lists_max / 4; }
-
-/* In n records at most. Room for its list has been made. */
-static uint32_t pair_new(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t n) {
-    if (!L->slot || 2 * (L->n_slots + 1) > L->slot_mask)
-        slots_rebuild(L);
-    WT_GROW(L->pairs, L->cap_pairs, L->n_pairs + 1);
-    bool none = has_no_list(L, n);
-    L->pairs[L->n_pairs] = (pair){left, right, count, L->n_listed, none ? NO_LIST : 0, none ? 0 : n};
-    L->n_listed += none ? 0 : n;
-    *pair_slot(L, pair_key(left, right)) = (uint32_t)L->n_pairs + 1;
-    L->n_slots++;
-    return (uint32_t)L->n_pairs++;
-}
-
-static void pair_kill(pair *p) {
-    p->count = 0, p->n_words = p->cap_words = 0;
-}
-
-/* A record is seen with all its occurrences together, so that looking at the last is enough. */
-static void pair_add_record(learner *L, uint32_t index, uint32_t record) {
-    pair *p = &L->pairs[index];
-    uint32_t *list = L->lists + p->at;
-    if (p->cap_words && p->n_words < p->cap_words && (p->n_words == 0 || list[p->n_words - 1] != record))
-        list[p->n_words++] = record;
-}
-
-/* ---- the heap: best pair on top ---- */
-static bool ties_before(const learner *L, uint64_t a, uint64_t b) {
-    if (L->options->ties != BPE_TIES_BYTES)
-        return a < b;
-    int order = wt_str_cmp(token_text(L, (uint32_t)(a >> 32)), token_text(L, (uint32_t)(b >> 32)));
-    if (order == 0)
-        order = wt_str_cmp(token_text(L, (uint32_t)a), token_text(L, (uint32_t)b));
-    return order > 0;
-}
-
-static inline bool better(const learner *L, const heap_item *a, const heap_item *b) {
-    return a->count != b->count ? a->count > b->count : ties_before(L, a->key, b->key);
-}
-
-/* Not worse than the floor. */
-static inline bool reaches(const learner *L, int64_t count, uint64_t key) {
-    if (count != L->floor.count || L->floor.key == ANY_KEY)
-        return count >= L->floor.count;
-    return key == L->floor.key || ties_before(L, key, L->floor.key);
-}
-
-static void heap_push(learner *L, heap_item item) {
-    WT_GROW(L->heap, L->cap_heap, L->n_heap + 1);
-    size_t i = L->n_heap++;
-    for (; i && better(L, &item, &L->heap[(i - 1) / 4]); i = (i - 1) / 4)
-        L->heap[i] = L->heap[(i - 1) / 4];
-    L->heap[i] = item;
-}
-
-static void heap_sink(learner *L, size_t i, heap_item item) {
-    for (;;) {
-        size_t first = 4 * i + 1, best = first;
-        if (first >= L->n_heap)
-            break;
-        for (size_t k = first + 1; k < first + 4 && k < L->n_heap; k++)
-            if (better(L, &L->heap[k], &L->heap[best]))
-                best = k;
-        if (!better(L, &L->heap[best], &item))
-            break;
-        L->heap[i] = L->heap[best];
-        i = best;
-    }
-    L->heap[i] = item;
-}
-
-/* The best live pair, out of the heap; NULL where none has the floor's count. */
-static pair *heap_take(learner *L) {
-    while (L->n_heap) {
-        heap_item top = L->heap[0];
-        pair *p = pair_find(L, (uint32_t)(top.key >> 32), (uint32_t)top.key);
-        int64_t now = p ? p->count : 0;
-        if (now == top.count) {
-            heap_item last = L->heap[--L->n_heap];
-            if (L->n_heap)
-                heap_sink(L, 0, last);
-            return p;
-        }
-        if (now > 0 && reaches(L, now, top.key)) {
-            heap_sink(L, 0, (heap_item){now, top.key});
-            continue;
-        }
-        if (p)
-            pair_kill(p);           /* a later recount finds it again, should it be needed */
-        heap_item last = L->heap[--L->n_heap];
-        if (L->n_heap)
-            heap_sink(L, 0, last);
-    }
-    return NULL;
-}
-
-/* Pairs that are dead or have fallen below the floor leave the array, and with it the heap. */
-static void pairs_compact(learner *L) {
-    size_t n = 0;
-    for (size_t i = 0; i < L->n_pairs; i++) {
-        const pair *p = &L->pairs[i];
-        if (p->count > 0 && reaches(L, p->count, pair_key(p->left, p->right)))
-            L->pairs[n++] = *p;
-    }
-    L->n_pairs = n;
-    L->compact_at = n + n / 4 + (1 << 12);
-    slots_rebuild(L);
-    L->n_heap = 0;                  /* nor are they in the heap any more */
-    for (size_t i = 0; i < n; i++)
-        heap_push(L, (heap_item){L->pairs[i].count, pair_key(L->pairs[i].left, L->pairs[i].right)});
-}
-
-/* ---- the floor and the lists ---- */
-typedef struct {
-    heap_item item;
-    uint64_t n;                     /* records */
-} candidate;
-
-typedef struct {
-    candidate *item;
-    size_t n, cap;
-} candidates;
-
-static void candidates_add(candidates *c, int64_t count, uint64_t key, uint64_t n) {
-    WT_GROW(c->item, c->cap, c->n + 1);
-    c->item[c->n++] = (candidate){{count, key}, n};
-}
-
-static int by_better(const void *a, const void *b, void *learner_) {
-    const candidate *x = a, *y = b;
-    return better(learner_, &x->item, &y->item) ? -1 : better(learner_, &y->item, &x->item);
-}
-
-/* Keeps the best whose lists have no more than `room` entries together, and raises the floor to the worst of them
- * if any had to go. The best is always kept. */
-static void candidates_keep(learner *L, candidates *c, uint64_t room) {
-    uint64_t sum = 0;
-    size_t kept = 0;
-    if (c->n)                       /* else there is no array */
-        qsort_r(c->item, c->n, sizeof *c->item, by_better, L);
-    for (; kept < c->n; kept++) {
-        sum += PAIR_COST + (has_no_list(L, c->item[kept].n) ? 0 : c->item[kept].n);
-        if (sum > room && kept)
-            break;
-    }
-    if (kept < c->n)
-        L->floor = c->item[kept - 1].item;
-    c->n = kept;
-}
-
-/* Lists of dead pairs are squeezed out. All lists must be complete. */
-static void lists_squeeze(learner *L) {
-    uint64_t out = 0;
-    for (size_t i = 0; i < L->n_pairs; i++) {
-        pair *p = &L->pairs[i];
-        if (i != L->merging && !reaches(L, p->count, pair_key(p->left, p->right)))
-            pair_kill(p);           /* it would be forgotten when its turn comes */
-        uint64_t n = p->n_words == NO_LIST ? 0 : p->n_words;
-        if (n)                      /* there may be no lists at all yet */
-            memmove(L->lists + out, L->lists + p->at, n * sizeof *L->lists);
-        p->at = out, p->cap_words = (uint32_t)n;
-        out += n;
-    }
-    L->n_listed = out;
-}
-
-/* Makes room for n more entries of lists; false where they would be more than their share. */
-static bool lists_reserve(learner *L, uint64_t n) {
-    if (L->n_listed + n <= L->cap_lists)
-        return true;
-    lists_squeeze(L);
-    uint64_t need = L->n_listed + L->n_listed / 4 + n + (1 << 16);
-    if (need > L->lists_max)
-        need = L->lists_max;
-    if (L->n_listed + n > need)
-        return false;
-    if (need > L->cap_lists) {
-        L->cap_lists = need;
-        L->lists = wt_xrealloc(L->lists, L->cap_lists * sizeof *L->lists);
-    }
-    return true;
-}
-
-/* ---- counting all pairs ---- */
-typedef struct {
-    uint64_t key;                   /* ~0: empty */
-    int64_t count;
-    uint64_t n;
-} tally;
-
-typedef struct {
-    tally *slot;
-    size_t mask, n, size_max;
-} tally_table;
-
-static tally *tally_find(const tally_table *t, uint64_t key) {
-    size_t i = (key * 0x9E3779B97F4A7C15u >> 20) & t->mask;
-    while (t->slot[i].key != key && t->slot[i].key != UINT64_MAX)
-        i = (i + 1) & t->mask;
-    return &t->slot[i];
-}
-
-static void tally_init(tally_table *t, size_t size, size_t size_max) {
-    *t = (tally_table){wt_xmalloc(size * sizeof(tally)), size - 1, 0, size_max};
-    memset(t->slot, 0xFF, size * sizeof(tally));
-}
-
-/* False where the table may not grow. */
-static bool tally_add(tally_table *t, uint64_t key, int64_t count) {
-    tally *s = tally_find(t, key);
-    if (s->key == UINT64_MAX) {
-        if (2 * t->n > t->mask) {
-            tally_table old = *t;
-            if (2 * (old.mask + 1) > old.size_max)
-                return false;
-            tally_init(t, 2 * (old.mask + 1), old.size_max);
-            for (size_t i = 0; i <= old.mask; i++)
-                if (old.slot[i].key != UINT64_MAX)
-                    *tally_find(t, old.slot[i].key) = old.slot[i];
-            t->n = old.n;
-            free(old.slot);
-            s = tally_find(t, key);
-        }
-        *s = (tally){key, 0, 0};
-        t->n++;
-    }
-    s->count += count;
-    s->n++;
-    return true;
-}
-
-static bool too_long(const learner *L, uint32_t left, uint32_t right) {
-    uint32_t max = L->options->max_token_bytes;
-    return max && token_text(L, left).len + token_text(L, right).len > max;
-}
-
-static int64_t lowest_count(const learner *L) {
-    return L->options->min_frequency ? (int64_t)L->options->min_frequency : 1;
-}
-
-/* A floor that the merges still to come will probably stay above. Frequencies of merges fall about
- * as 1 / rank; half of what that says leaves room. best: no pair has more. */
-static int64_t next_floor(const learner *L, int64_t best, uint32_t target) {
-    int64_t before = L->floor.count;
-    bool first = before == INT64_MAX;
-    int64_t guess = first ? best / (2 * ((int64_t)target + 1))
-                          : (int64_t)((double)before / 2 * L->n_merges / (target + 1.0));
-    if (!first && guess > before / 2)
-        guess = before / 2;
-    return guess < lowest_count(L) ? lowest_count(L) : guess;
-}
-
-/* A record's ids, and behind them the first of the link behind it: all its pairs begin in it. */
-static uint32_t record_pairs(learner *L, uint32_t record, uint32_t id[BPE_LINK_IDS + 1], int64_t *count) {
-    bpe_record *r = bpe_record_at(&L->records, record);
-    *count = (int64_t)bpe_record_count(r);
-    bool goes_on = r->flags & BPE_LINK_NEXT;
-    uint32_t n = bpe_record_load(&L->records, record, id), next;
-    if (goes_on && n && (next = bpe_link_next(&L->records, record)) != BPE_NO_RECORD) {
-        uint32_t behind[BPE_LINK_IDS];
-        bpe_record_load(&L->records, next, behind);
-        id[n++] = behind[0];
-    }
-    return n;
-}
-
-/* Sums of counts by a few bits of the pairs' hash: no pair has more than its sum. After some merges there are
- * millions of distinct pairs, nearly all below the floor; those whose sum is below it need no entry. */
-typedef struct {
-    int64_t *sum;
-    int bits;
-} sketch;
-
-static int64_t *sketch_at(const sketch *s, uint64_t key) {
-    return &s->sum[wt_mix64(key) >> (64 - s->bits)];
-}
-
-static sketch sketch_of_pairs(learner *L, int64_t *best) {
-    sketch s = {NULL, 12};
-    uint64_t at = 0;
-    uint32_t record, id[BPE_LINK_IDS + 1];
-    int64_t count;
-    while (s.bits < 21 && (size_t)1 << s.bits < bpe_records_bytes(&L->records) && sizeof *s.sum << s.bits < L->passing / 3)
-        s.bits++;
-    s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
-    while (bpe_records_next(&L->records, &at, &record)) {
-        uint32_t n = record_pairs(L, record, id, &count);
-        for (uint32_t i = 0; i + 1 < n; i++)
-            *sketch_at(&s, pair_key(id[i], id[i + 1])) += count;
-    }
-    *best = 0;
-    for (size_t i = 0; i < (size_t)1 << s.bits; i++)
-        *best = s.sum[i] > *best ? s.sum[i] : *best;
-    return s;
-}
-
-/* Counts the pairs that may reach the floor and whose hash ends in `bits` bits of `part`; those that do reach it become
- * candidates. Where the table is too small, it does so for two halves of them. */
-static void tally_pairs(learner *L, const sketch *s, int bits, uint64_t part, candidates *c) {
-    tally_table t;
-    uint64_t at = 0, keep = ((uint64_t)1 << bits) - 1;
-    uint32_t record, id[BPE_LINK_IDS + 1];
-    int64_t count;
-    bool fits = true;
-    size_t size_max = 1 << 12;      /* a growing table is there twice */
-    while (2 * size_max * sizeof(tally) * 3 / 2 < L->passing)
-        size_max *= 2;
-    tally_init(&t, 1 << 12, size_max);
-    while (fits && bpe_records_next(&L->records, &at, &record)) {
-        uint32_t n = record_pairs(L, record, id, &count);
-        for (uint32_t i = 0; i + 1 < n && fits; i++) {
-            uint64_t key = pair_key(id[i], id[i + 1]);
-            if ((!bits || (wt_mix64(key) & keep) == part) && *sketch_at(s, key) >= L->floor.count)
-                fits = tally_add(&t, key, count);
-        }
-    }
-    for (size_t i = 0; fits && i <= t.mask; i++) {
-        const tally *y = &t.slot[i];
-        if (y->key != UINT64_MAX && reaches(L, y->count, y->key) && !too_long(L, (uint32_t)(y->key >> 32), (uint32_t)y->key))
-            candidates_add(c, y->count, y->key, y->n);
-    }
-    free(t.slot);
-    if (!fits) {
-        tally_pairs(L, s, bits + 1, part, c);
-        tally_pairs(L, s, bits + 1, part | (uint64_t)1 << bits, c);
-    } else if (bits) {
-        candidates_keep(L, c, L->lists_max / 2);
-    }
-}
-
-static void fill_lists(learner *L) {
-    uint64_t at = 0;
-    uint32_t record, id[BPE_LINK_IDS + 1];
-    int64_t count;
-    while (bpe_records_next(&L->records, &at, &record)) {
-        uint32_t n = record_pairs(L, record, id, &count);
-        for (uint32_t i = 0; i + 1 < n; i++) {
-            uint32_t found = *pair_slot(L, pair_key(id[i], id[i + 1]));
-            if (found)
-                pair_add_record(L, found - 1, record);
-        }
-    }
-}
-
-/* Counts all pairs of all words anew, lowers the floor, and keeps those that reach it. */
-static void recount(learner *L, uint32_t target) {
-    int64_t best;
-    candidates c = {0};
-    L->n_pairs = L->n_heap = L->n_slots = 0;
-    L->n_listed = 0;
-    sketch s = sketch_of_pairs(L, &best);
-    L->floor = (heap_item){next_floor(L, best, target), ANY_KEY};
-    tally_pairs(L, &s, 0, 0, &c);
-    free(s.sum);
-    candidates_keep(L, &c, L->lists_max / 2);
-    uint64_t n_listed = 0;
-    for (size_t i = 0; i < c.n; i++)
-        n_listed += has_no_list(L, c.item[i].n) ? 0 : c.item[i].n;
-    lists_reserve(L, n_listed);
-    slots_rebuild(L);
-    for (size_t i = 0; i < c.n; i++) {
-        heap_item item = c.item[i].item;
-        pair_new(L, (uint32_t)(item.key >> 32), (uint32_t)item.key, item.count,
-                 c.item[i].n < NO_LIST ? (uint32_t)c.item[i].n : NO_LIST - 1);
-        heap_push(L, item);
-    }
-    free(c.item);
-    L->compact_at = L->n_pairs + L->n_pairs / 4 + (1 << 12);
-    fill_lists(L);
-}
 
 /* ---- one merge ---- */
 static delta *delta_of(learner *L, uint32_t id) {
@@ -645,24 +174,23 @@ MERGE_IN_RECORD(merge_in_wide, uint32_t)
 
 /* ---- what a merge does to other pairs ---- */
 static void lower_count(learner *L, uint32_t left, uint32_t right, int64_t change) {
-    pair *p = change ? pair_find(L, left, right) : NULL;
+    bpe_live_pair *p = change ? bpe_live_find(&L->live, left, right) : NULL;
     if (p && p->count > 0)
         p->count = p->count + change > 0 ? p->count + change : 0;
 }
 
 static bool is_born(const learner *L, uint32_t left, uint32_t right, int64_t count) {
-    return count > 0 && reaches(L, count, pair_key(left, right)) && !too_long(L, left, right);
+    return count > 0 && bpe_live_reaches(&L->live, count, bpe_pair_key(left, right)) && !bpe_live_too_long(&L->live, left, right);
 }
 
 static uint32_t born(learner *L, uint32_t left, uint32_t right, int64_t count, uint32_t n) {
     if (!is_born(L, left, right, count))
         return BPE_NONE;
-    heap_push(L, (heap_item){count, pair_key(left, right)});
-    return pair_new(L, left, right, count, n);
+    return bpe_live_add(&L->live, left, right, count, n);
 }
 
 /* Entries that the lists of newborn pairs need; as candidates, too, where that is asked for. */
-static uint64_t newborn_entries(learner *L, uint32_t fresh, candidates *c) {
+static uint64_t newborn_entries(learner *L, uint32_t fresh, bpe_candidates *c) {
     uint64_t sum = 0;
     for (size_t k = 0; k < L->n_touched; k++) {
         uint32_t x = L->touched[k];
@@ -672,9 +200,9 @@ static uint64_t newborn_entries(learner *L, uint32_t fresh, candidates *c) {
             int64_t count = side ? d->right_new : d->left_new;
             if (!is_born(L, left, right, count))
                 continue;
-            sum += has_no_list(L, n) ? 0 : n;
+            sum += bpe_live_has_no_list(&L->live, n) ? 0 : n;
             if (c)
-                candidates_add(c, count, pair_key(left, right), n);
+                bpe_candidates_add(c, count, bpe_pair_key(left, right), n);
         }
     }
     return sum;
@@ -682,40 +210,29 @@ static uint64_t newborn_entries(learner *L, uint32_t fresh, candidates *c) {
 
 /* Room for the lists of newborn pairs, where need be by raising the floor over the worst pairs, old and new. */
 static void make_room_for_newborn(learner *L, uint32_t fresh) {
-    bool many = L->n_pairs + 2 * L->n_touched > L->pairs_max;
-    if (!many && lists_reserve(L, newborn_entries(L, fresh, NULL)))
+    bool many = L->live.n_pairs + 2 * L->n_touched > L->live.pairs_max;
+    if (!many && bpe_live_reserve(&L->live, newborn_entries(L, fresh, NULL)))
         return;
-    candidates c = {0};
+    bpe_candidates c = {0};
     newborn_entries(L, fresh, &c);
-    uint64_t merging = 0;
-    for (size_t i = 0; i < L->n_pairs; i++) {
-        const pair *p = &L->pairs[i];
-        uint64_t n = p->n_words == NO_LIST ? 0 : p->n_words;
-        if (i == L->merging)
-            merging = n;
-        else if (p->count > 0)
-            candidates_add(&c, p->count, pair_key(p->left, p->right), n);
-    }
-    candidates_keep(L, &c, (L->lists_max - merging) / 2);
+    bpe_live_raise_floor(&L->live, &c);
     free(c.item);
-    lists_squeeze(L);
-    lists_reserve(L, newborn_entries(L, fresh, NULL));
-    L->compact_at = 0;
+    bpe_live_reserve(&L->live, newborn_entries(L, fresh, NULL));
 }
 
 /* The lists of newborn pairs, by another visit: where `fresh` stands, and what is beside it. */
 static void fill_newborn(learner *L, uint32_t record, uint32_t fresh) {
     uint32_t id[BPE_LINK_IDS + 1], in = record;
     int64_t count;
-    uint32_t n = record_pairs(L, record, id, &count), own = bpe_record_at(&L->records, record)->n;
+    uint32_t n = bpe_record_pairs(&L->records, record, id, &count), own = bpe_record_at(&L->records, record)->n;
     for (uint32_t i = 0; i < own; i++) {
         if (id[i] != fresh)
             continue;
         uint32_t x = i ? id[i - 1] : id_before(L, record, &in), p;
         if (x != BPE_NONE && (p = L->deltas[x].left_pair) != BPE_NONE)
-            pair_add_record(L, p, i ? record : in);
+            bpe_live_add_record(&L->live, p, i ? record : in);
         if (i + 1 < n && id[i + 1] != fresh && (p = L->deltas[id[i + 1]].right_pair) != BPE_NONE)
-            pair_add_record(L, p, record);
+            bpe_live_add_record(&L->live, p, record);
     }
 }
 
@@ -723,15 +240,15 @@ static void fill_newborn(learner *L, uint32_t record, uint32_t fresh) {
 typedef void visitor(learner *L, uint32_t record, uint32_t left, uint32_t right, uint32_t fresh);
 static void visit_records(learner *L, visitor *visit, uint32_t fresh) {
     enum { AHEAD = 8 };
-    const pair p = L->pairs[L->merging];
+    const bpe_live_pair p = L->live.pairs[L->live.merging];
     uint64_t at = 0;
     uint32_t record;
-    if (p.n_words == NO_LIST)
+    if (p.n_records == BPE_NO_LIST)
         while (bpe_records_next(&L->records, &at, &record))
             visit(L, record, p.left, p.right, fresh);
-    for (uint32_t i = 0; p.n_words != NO_LIST && i < p.n_words; i++) {
-        const uint32_t *list = L->lists + p.at;
-        if (i + AHEAD < p.n_words && L->records.file < 0)
+    for (uint32_t i = 0; p.n_records != BPE_NO_LIST && i < p.n_records; i++) {
+        const uint32_t *list = L->live.lists + p.at;
+        if (i + AHEAD < p.n_records && L->records.file < 0)
             __builtin_prefetch(bpe_record_at(&L->records, list[i + AHEAD]), 1);
         visit(L, list[i], p.left, p.right, fresh);
     }
@@ -745,12 +262,12 @@ static void add_seen(learner *L) {
     for (size_t k = 0; k < L->left_seen.n; k++) {
         uint32_t p = L->deltas[L->left_seen.item[k].neighbour].left_pair;
         if (p != BPE_NONE)
-            pair_add_record(L, p, L->left_seen.item[k].record);
+            bpe_live_add_record(&L->live, p, L->left_seen.item[k].record);
     }
     for (size_t k = 0; k < L->right_seen.n; k++) {
         uint32_t p = L->deltas[L->right_seen.item[k].neighbour].right_pair;
         if (p != BPE_NONE)
-            pair_add_record(L, p, L->right_seen.item[k].record);
+            bpe_live_add_record(&L->live, p, L->right_seen.item[k].record);
     }
 }
 
@@ -777,12 +294,12 @@ static void apply_deltas(learner *L, uint32_t left, uint32_t right, uint32_t fre
     L->seen_lost = false;
 }
 
-static void merge_pair(learner *L, pair *p) {
-    uint32_t left = p->left, right = p->right, fresh = L->n_tokens;
-    L->merging = (size_t)(p - L->pairs);
-    token_add(L, token_text(L, left), token_text(L, right));
-    if (L->n_tokens >= L->cap_deltas) {
-        size_t cap = L->n_tokens + L->n_tokens / 4;
+static void merge_pair(learner *L, bpe_live_pair *p) {
+    uint32_t left = p->left, right = p->right, fresh = L->tokens.n;
+    L->live.merging = (size_t)(p - L->live.pairs);
+    bpe_token_add(&L->tokens, bpe_token_text(&L->tokens, left), bpe_token_text(&L->tokens, right));
+    if (L->tokens.n >= L->cap_deltas) {
+        size_t cap = L->tokens.n + L->tokens.n / 4;
         L->deltas = wt_xrealloc(L->deltas, cap * sizeof *L->deltas);
         memset(L->deltas + L->cap_deltas, 0, (cap - L->cap_deltas) * sizeof *L->deltas);
         L->touched = wt_xrealloc(L->touched, cap * sizeof *L->touched);
@@ -790,10 +307,10 @@ static void merge_pair(learner *L, pair *p) {
     }
     visit_records(L, L->records.wide ? merge_in_wide : merge_in_narrow, fresh);
     apply_deltas(L, left, right, fresh);
-    pair_kill(&L->pairs[L->merging]);
-    L->merging = SIZE_MAX;
-    if (L->n_pairs > L->compact_at)
-        pairs_compact(L);
+    bpe_live_kill(&L->live.pairs[L->live.merging]);
+    L->live.merging = SIZE_MAX;
+    if (L->live.n_pairs > L->live.compact_at)
+        bpe_live_compact(&L->live);
     size_t cap = L->cap_merges;
     WT_GROW(L->merge, cap, L->n_merges + 1);
     L->cap_merges = (uint32_t)cap;
@@ -812,9 +329,9 @@ static void start_tokens(learner *L) {
     for (int b = 0; b < 256; b++)
         byte_of[first_id(L, (uint8_t)b)] = (uint8_t)b;
     for (int i = 0; i < 256 && !base; i++)
-        token_add(L, (wt_str){(char *)&byte_of[i], 1}, (wt_str){NULL, 0});
+        bpe_token_add(&L->tokens, (wt_str){(char *)&byte_of[i], 1}, (wt_str){NULL, 0});
     for (uint32_t id = 0; base && id < bpe_vocab_size(base); id++)
-        token_add(L, bpe_token_bytes(base, id), (wt_str){NULL, 0});
+        bpe_token_add(&L->tokens, bpe_token_bytes(base, id), (wt_str){NULL, 0});
 }
 
 /* The ids that a word begins with. */
@@ -886,8 +403,8 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
 static void share_memory(learner *L) {
     size_t records = L->records.file < 0 ? bpe_records_bytes(&L->records) : L->memory / 4;
     size_t rest = L->memory - records;
-    L->lists_max = rest / 8 * 3 / sizeof *L->lists;
-    L->pairs_max = L->options->vocab_size + L->lists_max / PAIR_COST;     /* twice what a rising floor leaves */
+    L->live.lists_max = rest / 8 * 3 / sizeof *L->live.lists;
+    L->live.pairs_max = L->options->vocab_size + L->live.lists_max / BPE_LIVE_COST;     /* twice what a rising floor leaves */
     L->seen_max = rest / 16 / sizeof(occurrence);
     L->passing = rest / 3;
 }
@@ -897,9 +414,9 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
     const bpe_added_set *specials = bpe_counter_specials(counter);
     bpe_build build = {0};
     uint32_t n_base = base ? bpe_vocab_size(base) : 0;
-    for (uint32_t id = 0; id < L->n_tokens; id++) {
+    for (uint32_t id = 0; id < L->tokens.n; id++) {
         if (id >= n_base || base->kind[id] == BPE_TOKEN_PLAIN)
-            bpe_build_token(&build, id, token_text(L, id), 0);
+            bpe_build_token(&build, id, bpe_token_text(&L->tokens, id), 0);
         build.gaps_allowed |= id < n_base && base->kind[id] != BPE_TOKEN_PLAIN;
     }
     for (size_t i = 0; base && i < base->added.n; i++)
@@ -907,7 +424,7 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
                         (wt_str){base->added.item[i].text, base->added.item[i].len},
                         base->added.item[i].special ? 1 : 2);
     for (size_t i = 0; i < specials->n; i++)
-        bpe_build_token(&build, L->n_tokens + (uint32_t)i,
+        bpe_build_token(&build, L->tokens.n + (uint32_t)i,
                         (wt_str){specials->item[i].text, specials->item[i].len}, 1);
     for (uint32_t k = 0; base && k < base->n_merges; k++)
         bpe_build_merge(&build, base->merge[k].left, base->merge[k].right, base->merge[k].result, k);
@@ -920,10 +437,7 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
 /* What only merging needs; the model is made without it. */
 static void learner_drop(learner *L) {
     bpe_records_free(&L->records);
-    free(L->lists);
-    free(L->pairs);
-    free(L->slot);
-    free(L->heap);
+    bpe_live_free(&L->live);
     free(L->left_seen.item);
     free(L->right_seen.item);
     free(L->deltas);
@@ -945,13 +459,17 @@ static int check_base(const bpe_model *base, wt_err *err) {
     return result;
 }
 
+static int64_t lowest_count(const learner *L) {
+    return L->options->min_frequency ? (int64_t)L->options->min_frequency : 1;
+}
+
 static int learn_merges(learner *L, uint32_t target, int (*progress)(void *ctx, uint32_t merges), void *ctx, wt_err *err) {
     while (L->n_merges < target) {
-        pair *p = L->floor.count == INT64_MAX ? NULL : heap_take(L);
+        bpe_live_pair *p = L->live.floor.count == INT64_MAX ? NULL : bpe_live_take(&L->live);
         if (p)
             merge_pair(L, p);
-        else if (L->floor.count > lowest_count(L) || L->floor.key != ANY_KEY)
-            recount(L, target);
+        else if (L->live.floor.count > lowest_count(L) || L->live.floor.key != BPE_ANY_KEY)
+            bpe_recount(&L->live, &L->records, &(bpe_recount_plan){L->passing, L->n_merges, target, lowest_count(L)});
         else
             break;
         if (L->records.failed) {
@@ -967,12 +485,15 @@ static int learn_merges(learner *L, uint32_t target, int (*progress)(void *ctx, 
 
 bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t merges), void *ctx,
                      wt_err *err) {
-    learner L = {.options = bpe_counter_options(counter), .floor = {INT64_MAX, ANY_KEY}, .merging = SIZE_MAX};
+    const bpe_train_options *o = bpe_counter_options(counter);
+    learner L = {.options = o};
+    L.live = (bpe_live){.tokens = &L.tokens, .ties = o->ties, .max_token_bytes = o->max_token_bytes,
+                        .floor = {INT64_MAX, BPE_ANY_KEY}, .merging = SIZE_MAX};
     bpe_model *model = NULL;
     if (L.options->extend && check_base(L.options->extend, err))
         return NULL;
     start_tokens(&L);
-    uint32_t target = L.options->vocab_size - L.n_tokens - (uint32_t)bpe_counter_specials(counter)->n;
+    uint32_t target = L.options->vocab_size - L.tokens.n - (uint32_t)bpe_counter_specials(counter)->n;
     bpe_words *words = bpe_counter_take(counter);
     L.memory = bpe_learning_memory(L.options);
     int bad = start_records(&L, words, err);
@@ -984,8 +505,7 @@ bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t m
     learner_drop(&L);
     if (!bad)
         model = make_model(&L, counter, err);
-    wt_buf_free(&L.token_bytes);
-    free(L.token_at);
+    bpe_tokens_free(&L.tokens);
     free(L.merge);
     return model;
 }

@@ -168,6 +168,19 @@ void bpe_record_store(bpe_records *r, uint32_t number, const uint32_t *ids, uint
     }
 }
 
+uint32_t bpe_record_pairs(bpe_records *r, uint32_t number, uint32_t id[BPE_LINK_IDS + 1], int64_t *count) {
+    bpe_record *record = bpe_record_at(r, number);
+    *count = (int64_t)bpe_record_count(record);
+    bool goes_on = record->flags & BPE_LINK_NEXT;
+    uint32_t n = bpe_record_load(r, number, id), next;
+    if (goes_on && n && (next = bpe_link_next(r, number)) != BPE_NO_RECORD) {
+        uint32_t behind[BPE_LINK_IDS];
+        bpe_record_load(r, next, behind);
+        id[n++] = behind[0];
+    }
+    return n;
+}
+
 /* ---- chains ---- An empty link's ids hold, where it is the first of a run of empty ones, the run's length in the first
  * 4 bytes, and where it is the last, in the next 4. */
 static uint32_t step_of(const bpe_records *r) { return BPE_RECORD_BYTES >> r->unit_bits; }

@@ -64,6 +64,8 @@ static inline void *bpe_record_ids(bpe_record *r) { return r + 1; }
 bool bpe_records_next(bpe_records *records, uint64_t *at, uint32_t *number);
 /* A record's ids; returns how many. */
 uint32_t bpe_record_load(bpe_records *records, uint32_t number, uint32_t ids[BPE_LINK_IDS]);
+/* The same with the first id of the link behind it: all pairs that begin in the record. *count is its own. */
+uint32_t bpe_record_pairs(bpe_records *records, uint32_t number, uint32_t ids[BPE_LINK_IDS + 1], int64_t *count);
 void bpe_record_store(bpe_records *records, uint32_t number, const uint32_t *ids, uint32_t n);
 
 /* ---- chains ---- BPE_NO_RECORD where there is none. */
