@@ -288,6 +288,73 @@ static void lines_and_blocks_equal_a_naive_split(void **state) {
         }
 }
 
+/* The lines of wt_in_lines, trimmed, each with '\n'; counting alone must count the same. */
+static void lines_of(wt_str packed, const size_t most[2], size_t max, wt_buf *got, uint64_t *n_long, uint64_t *n_blank) {
+    wt_lines lines = {0}, counted = {.pass = true};
+    wt_in *in = wt_in_memory(packed, "memory"), *again = wt_in_memory(packed, "memory");
+    uint64_t n_long_again = 0;
+    int more = 1;
+    while (more) {
+        wt_lines_clear(&lines), wt_lines_clear(&counted);
+        more = wt_in_lines(in, &lines, most[0], most[1], max, n_long, NULL);
+        assert_int_equal(wt_in_lines(again, &counted, most[0], most[1], max, &n_long_again, NULL), more);
+        assert_true(lines.n == counted.n && lines.n_bytes == counted.n_bytes && lines.n_blank == counted.n_blank);
+        assert_int_equal(lines.n_bytes, lines.bytes.len);
+        assert_int_equal(counted.bytes.len, 0);
+        assert_true(lines.n <= most[0]);
+        if (more) assert_true(lines.n == most[0] || lines.n_bytes >= most[1]);
+        if (lines.n > 1) assert_true(lines.end[lines.n - 2] < most[1]);
+        for (size_t i = 0; i < lines.n; i++) {
+            wt_buf_add_str(got, wt_lines_at(&lines, i));
+            wt_buf_add_char(got, '\n');
+        }
+        *n_blank += lines.n_blank;
+    }
+    assert_int_equal(*n_long, n_long_again);
+    wt_in_close(in), wt_in_close(again);
+    wt_lines_free(&lines), wt_lines_free(&counted);
+}
+
+static void many_lines_equal_a_naive_split(void **state) {
+    static const size_t limits[] = {0, 1, 10, 50, 200, 100000, (size_t)1 << 30};
+    static const size_t most[][2] = {{1, 1 << 30}, {1000, 4096}, {1 << 20, 1 << 20}, {1 << 20, (size_t)1 << 40}, {3, 50}};
+    for (int variant = 0; variant < 4; variant++) {
+        wt_buf text = {0}, packed = {0};
+        make_text(&text, 600000, 7 + (uint64_t)variant);
+        if (variant == 1) wt_buf_add_str(&text, WT_STR("\n \t\n  no end of line "));
+        if (variant == 2) {
+            wt_buf_add_str(&text, WT_STR("\n\n"));
+            for (int i = 0; i < 300000; i++) wt_buf_add_str(&text, WT_STR("long"));
+            wt_buf_add_str(&text, WT_STR("\n  last\n\n \n "));
+        }
+        pack(&packed, variant == 3 ? GZIP : PLAIN, wt_buf_view(&text));
+        for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+            wt_buf want = {0}, all = {0};
+            uint64_t want_long = split(wt_buf_view(&text), limits[i], &all, true), want_blank = 0;
+            wt_str rest = wt_buf_view(&all), line;
+            while (rest.len) {
+                line = wt_str_trim(wt_str_cut(&rest, '\n'));
+                want_blank += line.len == 0;
+                if (line.len == 0) continue;
+                wt_buf_add_str(&want, line);
+                wt_buf_add_char(&want, '\n');
+            }
+            for (size_t m = 0; m < sizeof most / sizeof *most; m++) {
+                wt_buf got = {0};
+                uint64_t n_long = 0, n_blank = 0;
+                lines_of(wt_buf_view(&packed), most[m], limits[i], &got, &n_long, &n_blank);
+                assert_same(wt_buf_view(&got), wt_buf_view(&want));
+                assert_int_equal(n_long, want_long);
+                bool open_blank = text.ptr[text.len - 1] == ' ' && variant == 2 && limits[i] > 0;   /* " " at the end: no line yet */
+                assert_int_equal(n_blank + open_blank, want_blank);
+                wt_buf_free(&got);
+            }
+            wt_buf_free(&want), wt_buf_free(&all);
+        }
+        wt_buf_free(&text), wt_buf_free(&packed);
+    }
+}
+
 static void missing_files_and_folders_are_named(void **state) {
     wt_err err = {0};
     assert_null(wt_in_open("no-such-file", &err));
@@ -380,6 +447,7 @@ int main(void) {
         cmocka_unit_test(cuts_and_damage_are_told),
         cmocka_unit_test(windows_of_2_gib_are_read),
         cmocka_unit_test(lines_and_blocks_equal_a_naive_split),
+        cmocka_unit_test(many_lines_equal_a_naive_split),
         cmocka_unit_test(missing_files_and_folders_are_named),
         cmocka_unit_test(text_that_looks_like_a_magic_is_text),
         cmocka_unit_test(bodies_decode),
