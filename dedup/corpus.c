@@ -26,6 +26,7 @@
 #include "common/pipeline.h"
 #include "common/tool.h"
 #include "dedup/frames.h"
+#include "dedup/rounds.h"
 
 enum { BATCH_DOCS = 1024, BATCH_BYTES = 4 << 20 };
 
@@ -45,8 +46,13 @@ typedef struct {
     dedup_batch *keys;
     place after;
     bool ends_part;
+    bool mine;                  /* else another rank has the lines, and only their count is here */
+    size_t bytes;               /* of the lines */
     uint64_t too_long;
     wt_arena *arena;
+    /* several ranks: what its rank made of it */
+    wt_buf kept, dropped;
+    uint64_t count[N_COUNTERS];
 } batch;
 
 typedef struct {
@@ -60,7 +66,8 @@ typedef struct {
     place at;
     uint64_t part_bytes, docs_read;
     /* writing */
-    frames *kept, *dropped;
+    frames *kept, *dropped;     /* NULL: another rank writes this part */
+    batch *into;                /* lines go into its buffers, not to the files */
     uint64_t i_part, bytes_since_save;
     place written;
     uint64_t counter[N_COUNTERS];
@@ -91,24 +98,27 @@ static int open_next(run *r, wt_err *err) {
 static void batch_take(run *r, batch *b, wt_str line) {
     wt_str trimmed = wt_str_trim(line);
     if (trimmed.len == 0) return;
-    wt_buf_add_str(&b->lines, trimmed);
-    WT_GROW(b->end, b->end_cap, b->n_lines + 1);
-    WT_GROW(b->id, b->id_cap, b->n_lines + 1);
-    b->id[b->n_lines] = (wt_str){0};
-    b->end[b->n_lines++] = b->lines.len;
+    b->bytes += trimmed.len;
+    if (b->mine) {
+        wt_buf_add_str(&b->lines, trimmed);
+        WT_GROW(b->end, b->end_cap, b->n_lines + 1);
+        WT_GROW(b->id, b->id_cap, b->n_lines + 1);
+        b->id[b->n_lines] = (wt_str){0};
+        b->end[b->n_lines] = b->bytes;
+    }
+    b->n_lines++;
     r->part_bytes += line.len + 1;
     r->docs_read++;
 }
 
 static bool batch_full(const run *r, const batch *b) {
-    return b->n_lines >= BATCH_DOCS || b->lines.len >= BATCH_BYTES || b->ends_part ||
+    return b->n_lines >= BATCH_DOCS || b->bytes >= BATCH_BYTES || b->ends_part ||
            (r->job->limit && r->docs_read >= r->job->limit);
 }
 
-static int batch_read(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    batch *b = item;
-    b->lines.len = b->n_lines = 0;
+static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
+    b->lines.len = b->n_lines = b->bytes = 0;
+    b->mine = mine;
     b->ends_part = false;
     b->too_long = 0;
     while (!batch_full(r, b)) {
@@ -134,13 +144,16 @@ static int batch_read(void *ctx, void *item, wt_err *err) {
     return b->n_lines > 0 || b->too_long > 0;
 }
 
+static int batch_read(void *ctx, void *item, wt_err *err) { return batch_fill(ctx, item, true, err); }
+
 /* ---- working ---- */
 
 static void *batch_new(void *ctx) {
     batch *b = wt_xcalloc(1, sizeof *b);
     b->keys = dedup_batch_new();
     b->arena = wt_arena_new(1 << 20);
-    wt_buf_reserve(&b->lines, BATCH_BYTES + (64 << 10));   /* growing would move pages, which all cores hear of */
+    if (wt_cluster_size() == 1)                       /* growing would move pages, which all cores hear of */
+        wt_buf_reserve(&b->lines, BATCH_BYTES + (64 << 10));
     return b;
 }
 static void batch_free(void *ctx, void *item) {
@@ -148,6 +161,8 @@ static void batch_free(void *ctx, void *item) {
     dedup_batch_free(b->keys);
     wt_arena_free(b->arena);
     wt_buf_free(&b->lines);
+    wt_buf_free(&b->kept);
+    wt_buf_free(&b->dropped);
     free(b->end), free(b->id);
     free(b);
 }
@@ -235,19 +250,13 @@ static void note_write(const run *r, wt_buf *out) {
     wt_buf_printf(out, "]}");
 }
 
-/* What fails on one rank fails on all. */
-static int agree(int result, wt_err *err) {
-    if (!wt_cluster_any(result != 0)) return 0;
-    return result ? result : wt_fail(err, WT_EIO, "another rank failed");
-}
-
 static int save(const run *r, const char *path, wt_err *err) {
     wt_buf note = {0};
     if (dedup_gather(r->d, err)) return -1;
     note_write(r, &note);
     int result = wt_cluster_rank() == 0 ? dedup_save(r->d, path, wt_buf_view(&note), err) : 0;
     wt_buf_free(&note);
-    return agree(result, err);
+    return rounds_agree(result, err);
 }
 
 static int close_part(run *r, wt_err *err) {
@@ -266,7 +275,7 @@ static int close_part(run *r, wt_err *err) {
 
 /* Saving costs a write of all filters: worth it once four times their bytes went by. */
 static int end_part(run *r, wt_err *err) {
-    if (agree(close_part(r, err), err)) return -1;
+    if (rounds_agree(close_part(r, err), err)) return -1;
     uint64_t due = r->bytes_since_save >= 4 * dedup_bytes(r->d);
     wt_cluster_broadcast(&due, sizeof due, 0);
     if (due) {
@@ -276,7 +285,7 @@ static int end_part(run *r, wt_err *err) {
         r->bytes_since_save = 0;
         if (result) return -1;
     }
-    return agree(open_part(r, err), err);
+    return rounds_agree(open_part(r, err), err);
 }
 
 static size_t count_chars(wt_str s) {
@@ -332,6 +341,18 @@ static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena
     wt_buf_free(&object);
 }
 
+static int put_kept(run *r, wt_str s, wt_err *err) {
+    if (!r->into) return frames_write(r->kept, s, err);
+    wt_buf_add_str(&r->into->kept, s);
+    return 0;
+}
+
+static int put_dropped(run *r, wt_str s, wt_err *err) {
+    if (!r->into) return frames_write(r->dropped, s, err);
+    wt_buf_add_str(&r->into->dropped, s);
+    return 0;
+}
+
 /* The line of a document with nothing to say about. */
 static int write_unmarked(run *r, wt_str plain_id, wt_err *err) {
     wt_buf *out = &r->scratch;
@@ -339,7 +360,7 @@ static int write_unmarked(run *r, wt_str plain_id, wt_err *err) {
     wt_buf_add_str(out, WT_STR("{\"id\":\""));
     wt_buf_add_str(out, plain_id);
     wt_buf_add_str(out, WT_STR("\",\"attributes\":{}}\n"));
-    return frames_write(r->kept, wt_buf_view(out), err);
+    return put_kept(r, wt_buf_view(out), err);
 }
 
 static int write_marked(run *r, wt_str line, wt_str plain_id, const dedup_verdict *v, wt_err *err) {
@@ -358,7 +379,7 @@ static int write_marked(run *r, wt_str line, wt_str plain_id, const dedup_verdic
         add_attributes(&r->scratch, &doc, wt_buf_view(&attributes), r->arena);
     }
     wt_buf_free(&attributes);
-    return frames_write(r->kept, wt_buf_view(&r->scratch), err);
+    return put_kept(r, wt_buf_view(&r->scratch), err);
 }
 
 /* One line a dropped document, or a kept one that lost paragraphs. The document is a member, not
@@ -367,7 +388,7 @@ static int write_dropped(run *r, wt_str line, const dedup_verdict *v, wt_str rem
     static const wt_str id_key[1] = {{"id", 2}};
     wt_json id = {0};
     wt_buf *out = &r->scratch;
-    if (!r->dropped) return 0;
+    if (!r->job->output) return 0;
     out->len = 0;
     if (v->cause != DEDUP_NOT_JSON) wt_json_pick(line, id_key, 1, &id, NULL);
     wt_buf_printf(out, "{\"id\":");
@@ -387,7 +408,7 @@ static int write_dropped(run *r, wt_str line, const dedup_verdict *v, wt_str rem
     } else {
         wt_buf_printf(out, ",\"document\":%.*s}\n", WT_FMT(line));
     }
-    return frames_write(r->dropped, wt_buf_view(out), err);
+    return put_dropped(r, wt_buf_view(out), err);
 }
 
 /* The document without the paragraphs that were seen. */
@@ -408,7 +429,7 @@ static int write_cut(run *r, wt_str line, const dedup_verdict *v, wt_err *err) {
     int result = write_dropped(r, line, v, wt_buf_view(&removed), err);
     r->scratch.len = 0;
     wt_doc_write(&r->scratch, &doc);
-    if (!result) result = frames_write(r->kept, wt_buf_view(&r->scratch), err);
+    if (!result) result = put_kept(r, wt_buf_view(&r->scratch), err);
     wt_buf_free(&text);
     wt_buf_free(&removed);
     return result;
@@ -423,11 +444,10 @@ static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verd
     r->counter[N_KEPT] += keep;
     r->counter[BYTES_KEPT] += keep ? line.len + 1 : 0;
     if (keep && !mark) r->counter[N_PARAGRAPHS] += v->n_removed;
-    if (!r->kept) return 0;                           /* another rank's part */
     if (!keep) return write_dropped(r, line, v, (wt_str){0}, err);
     if (mark) return write_marked(r, line, plain_id, v, err);
     if (v->n_removed) return write_cut(r, line, v, err);
-    return frames_write(r->kept, line, err) || frames_write(r->kept, WT_STR("\n"), err) ? -1 : 0;
+    return put_kept(r, line, err) || put_kept(r, WT_STR("\n"), err) ? -1 : 0;
 }
 
 /* Threads for the filters: the others are busy with the keys of later batches. */
@@ -436,64 +456,115 @@ static int judges(const run *r) {
     return r->job->threads > 1 ? r->job->threads / 2 : 1;
 }
 
-static int batch_write(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    batch *b = item;
-    if (r->counting) return dedup_count_paragraphs(r->d, b->keys, judges(r), err);
-    if (dedup_judge(r->d, b->keys, judges(r), err)) return -1;
-    uint64_t bytes = 0;
+static int batch_judge(run *r, batch *b, wt_err *err) {
+    return r->counting ? dedup_count_paragraphs(r->d, b->keys, judges(r), err) : dedup_judge(r->d, b->keys, judges(r), err);
+}
+
+static int write_lines(run *r, const batch *b, wt_err *err) {
     for (size_t i = 0; i < b->n_lines; i++) {
         dedup_verdict v = dedup_batch_verdict(b->keys, i);
-        wt_str line = batch_line(b, i);
-        if (write_document(r, line, b->id[i], &v, err)) return -1;
-        bytes += line.len + 1;
+        if (write_document(r, batch_line(b, i), b->id[i], &v, err)) return -1;
     }
     r->counter[N_IN] += b->n_lines;
-    r->counter[BYTES_IN] += bytes;
+    r->counter[BYTES_IN] += b->bytes + b->n_lines;
     r->counter[N_TOO_LONG] += b->too_long;
-    r->bytes_since_save += bytes;
+    return 0;
+}
+
+static int batch_end(run *r, const batch *b, wt_err *err) {
+    r->bytes_since_save += b->bytes + b->n_lines;
     r->written = b->after;
     wt_progress_set(r->counter[N_IN]);
     return b->ends_part ? end_part(r, err) : 0;
 }
 
-/* Several ranks: all read all of the input, each makes the keys of every n-th batch, and all judge
- * every batch in order, each with the filters it owns. */
-static int ranks_round(run *r, batch **b, int *n, wt_err *err) {
-    int size = wt_cluster_size(), rank = wt_cluster_rank(), result = 0, got = 1;
-    for (*n = 0; *n < size && (got = batch_read(r, b[*n], err)) > 0;) ++*n;
-    if (agree(got < 0 ? -1 : 0, err)) return -1;
-    if (rank < *n) result = batch_work(r, b[rank], 0, err);
-    if (agree(result, err)) return -1;
-    for (int i = 0; i < *n; i++) {
-        dedup_batch_share(b[i]->keys, i);
-        if (agree(batch_write(r, b[i], err), err)) return -1;
-    }
+static int batch_write(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    if (batch_judge(r, b, err)) return -1;
+    return r->counting ? 0 : write_lines(r, b, err) || batch_end(r, b, err) ? -1 : 0;
+}
+
+/* ---- several ranks: each makes the keys of its batches, all judge every batch in order, each with the filters
+ * it owns, and each makes the lines of its batches; those go to the rank that writes the part. ---- */
+
+/* A round ends with a part, as the filters are saved there. */
+static int rank_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) {
+    batch *b = item;
+    int got = batch_fill(ctx, b, mine, err);
+    *last = b->ends_part;
+    return got;
+}
+
+static void keys_pack(void *ctx, const void *item, wt_buf *bytes) { dedup_batch_pack(((const batch *)item)->keys, bytes); }
+static void keys_unpack(void *ctx, void *item, wt_str *bytes) { dedup_batch_unpack(((batch *)item)->keys, bytes); }
+
+/* The lines of a batch and what they add to the counters, beside the batch. */
+static int lines_make(run *r, batch *b, wt_err *err) {
+    uint64_t before[N_COUNTERS];
+    memcpy(before, r->counter, sizeof before);
+    memset(r->counter, 0, sizeof before);
+    b->kept.len = b->dropped.len = 0;
+    r->into = b;
+    int result = write_lines(r, b, err);
+    r->into = NULL;
+    memcpy(b->count, r->counter, sizeof before);
+    memcpy(r->counter, before, sizeof before);
+    return result;
+}
+
+static void lines_pack(void *ctx, const void *item, wt_buf *bytes) {
+    const batch *b = item;
+    pack_bytes(bytes, b->count, sizeof b->count);
+    pack_bytes(bytes, b->kept.ptr, b->kept.len);
+    pack_bytes(bytes, b->dropped.ptr, b->dropped.len);
+}
+
+static void lines_unpack(void *ctx, void *item, wt_str *bytes) {
+    batch *b = item;
+    b->kept.len = b->dropped.len = 0;
+    memcpy(b->count, unpack_bytes(bytes).ptr, sizeof b->count);
+    wt_buf_add_str(&b->kept, unpack_bytes(bytes));
+    wt_buf_add_str(&b->dropped, unpack_bytes(bytes));
+}
+
+static int rank_write(run *r, const batch *b, wt_err *err) {
+    for (int i = 0; i < N_COUNTERS; i++) r->counter[i] += b->count[i];
+    if (r->kept && frames_write(r->kept, wt_buf_view(&b->kept), err)) return -1;
+    return r->dropped ? frames_write(r->dropped, wt_buf_view(&b->dropped), err) : 0;
+}
+
+static int ranks_round(run *r, rounds *x, wt_err *err) {
+    size_t n = rounds_size(x);
+    int result = 0;
+    rounds_share(x, keys_pack, keys_unpack);
+    for (size_t i = 0; i < n; i++)
+        if (batch_judge(r, rounds_item(x, i), err)) return -1;
+    if (r->counting) return 0;
+    for (size_t i = 0; i < n && !result; i++)
+        if (rounds_is_mine(x, i)) result = lines_make(r, rounds_item(x, i), err);
+    if (rounds_agree(result, err)) return -1;
+    rounds_share(x, lines_pack, lines_unpack);
+    for (size_t i = 0; i < n && !result; i++) result = rank_write(r, rounds_item(x, i), err);
+    if (rounds_agree(result, err)) return -1;
+    for (size_t i = 0; i < n; i++)
+        if (batch_end(r, rounds_item(x, i), err)) return -1;
     return 0;
 }
 
 static int ranks_run(run *r, wt_err *err) {
-    int size = wt_cluster_size(), n = size, result = 0;
-    batch **b = wt_xcalloc((size_t)size, sizeof *b);
-    for (int i = 0; i < size; i++) b[i] = batch_new(r);
-    while (n == size && !result) {
-        result = wt_cluster_any(wt_stop_requested()) ? wt_stop_error(err) : ranks_round(r, b, &n, err);
-    }
-    for (int i = 0; i < size; i++) batch_free(r, b[i]);
-    free(b);
-    return result;
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->threads, .item_new = batch_new,
+                                            .item_free = batch_free, .read = rank_read, .work = batch_work});
+    int got;
+    while ((got = rounds_next(x, err)) > 0 && (got = ranks_round(r, x, err)) == 0) {}
+    rounds_free(x);
+    return got;
 }
 
 static int pipeline_run(run *r, wt_err *err) {
-    if (wt_cluster_size() > 1) {
-        int result = ranks_run(r, err);
-        wt_in_close(r->in);
-        r->in = NULL;
-        return result;
-    }
     wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .in_place = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write};
-    int result = wt_pipeline_run(&p, err);
+    int result = wt_cluster_size() > 1 ? ranks_run(r, err) : wt_pipeline_run(&p, err);
     wt_in_close(r->in);
     r->in = NULL;
     return result;
@@ -595,9 +666,9 @@ static int join_dropped(const run *r, wt_err *err) {
 }
 
 static int publish(run *r, wt_err *err) {
-    if (agree(close_part(r, err), err)) return -1;
+    if (rounds_agree(close_part(r, err), err)) return -1;
     int result = r->to_folder && wt_cluster_rank() == 0 ? join_dropped(r, err) : 0;
-    if (agree(result, err)) return -1;
+    if (rounds_agree(result, err)) return -1;
     return r->job->state ? save(r, r->job->state, err) : dedup_gather(r->d, err);
 }
 
@@ -649,7 +720,7 @@ static int run_passes(run *r, wt_err *err) {
         r->at = (place){0};
         r->part_bytes = r->docs_read = 0;
     }
-    if (agree(open_part(r, err), err)) return -1;
+    if (rounds_agree(open_part(r, err), err)) return -1;
     wt_progress_begin("judging", "documents", 0);
     int result = pipeline_run(r, err);
     wt_progress_end();
@@ -661,7 +732,7 @@ static int run_all(run *r, wt_err *err) {
     int result = load_or_make(r, &done, err);
     for (size_t i = 0; i < r->job->n_read_only && !result; i++)
         result = dedup_read_only(r->d, r->job->read_only[i], err);
-    if (agree(result, err)) return -1;
+    if (rounds_agree(result, err)) return -1;
     if (!done && (run_passes(r, err) || publish(r, err))) return -1;
     report(r);
     return done ? 0 : check_read_only(r, err);

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "dedup/dedup_impl.h"
+#include "dedup/rounds.h"
 
 const char *dedup_cause_name(dedup_cause cause) {
     static const char *const names[] = {"keep", "not-json", "no-text", "read-only", "url",
@@ -277,19 +278,37 @@ static doc_keys *batch_place(dedup_batch *b) {
     return doc;
 }
 
-static void share(void *list, size_t *n, size_t *cap, size_t size, int root) {
-    void **array = list;
-    wt_cluster_broadcast(n, sizeof *n, root);
-    if (*n > *cap) *array = wt_xrealloc(*array, (*cap = *n) * size);
-    if (*n) wt_cluster_broadcast(*array, *n * size, root);
+/* Lists of a batch that travel, in their order. */
+enum { N_LISTS = 3, N_UNITS = 2 };
+static void travelling(dedup_batch *b, u64_list *lists[N_LISTS], unit_list *units[N_UNITS]) {
+    lists[0] = &b->near_keys, lists[1] = &b->ngram_keys, lists[2] = &b->paragraph_keys;
+    units[0] = &b->ngram_units, units[1] = &b->paragraph_units;
 }
 
-void dedup_batch_share(dedup_batch *b, int root) {
-    share(&b->doc, &b->n_docs, &b->docs_cap, sizeof *b->doc, root);
-    u64_list *lists[] = {&b->near_keys, &b->ngram_keys, &b->paragraph_keys};
-    for (int i = 0; i < 3; i++) share(&lists[i]->at, &lists[i]->n, &lists[i]->cap, sizeof *lists[i]->at, root);
-    share(&b->ngram_units.at, &b->ngram_units.n, &b->ngram_units.cap, sizeof *b->ngram_units.at, root);
-    share(&b->paragraph_units.at, &b->paragraph_units.n, &b->paragraph_units.cap, sizeof *b->paragraph_units.at, root);
+void dedup_batch_pack(const dedup_batch *batch, wt_buf *bytes) {
+    u64_list *lists[N_LISTS];
+    unit_list *units[N_UNITS];
+    travelling((dedup_batch *)batch, lists, units);
+    pack_bytes(bytes, batch->doc, batch->n_docs * sizeof *batch->doc);
+    for (int i = 0; i < N_LISTS; i++) pack_bytes(bytes, lists[i]->at, lists[i]->n * sizeof *lists[i]->at);
+    for (int i = 0; i < N_UNITS; i++) pack_bytes(bytes, units[i]->at, units[i]->n * sizeof *units[i]->at);
+}
+
+#define UNPACK(BYTES, ARRAY, N, CAP)                               \
+    do {                                                           \
+        wt_str from_ = unpack_bytes(BYTES);                        \
+        N = from_.len / sizeof *(ARRAY);                           \
+        WT_GROW(ARRAY, CAP, N);                                    \
+        if (N) memcpy(ARRAY, from_.ptr, from_.len);                \
+    } while (0)
+
+void dedup_batch_unpack(dedup_batch *b, wt_str *bytes) {
+    u64_list *lists[N_LISTS];
+    unit_list *units[N_UNITS];
+    travelling(b, lists, units);
+    UNPACK(bytes, b->doc, b->n_docs, b->docs_cap);
+    for (int i = 0; i < N_LISTS; i++) UNPACK(bytes, lists[i]->at, lists[i]->n, lists[i]->cap);
+    for (int i = 0; i < N_UNITS; i++) UNPACK(bytes, units[i]->at, units[i]->n, units[i]->cap);
     b->n_removed = 0;
 }
 

@@ -106,9 +106,10 @@ int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *er
 
 /* ---- several machines (common/cluster.h) ----
  * Every rank has a dedup of the same rules and owns a share of the filters. A batch is made on one rank
- * and shared; then all ranks judge it, with one result. All verbs here are collective, and so is
- * dedup_judge when there is more than one rank. */
-void dedup_batch_share(dedup_batch *batch, int root);
+ * and its bytes go to the others; then all ranks judge it, with one result: dedup_judge, dedup_count_paragraphs
+ * and dedup_gather are collective when there is more than one rank. */
+void dedup_batch_pack(const dedup_batch *batch, wt_buf *bytes);          /* behind what is there */
+void dedup_batch_unpack(dedup_batch *batch, wt_str *bytes);              /* from the front, which moves on */
 int dedup_gather(dedup *d, wt_err *err);              /* all filters to all ranks, before dedup_save */
 
 /* ---- state ---- */

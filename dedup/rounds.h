@@ -1,0 +1,53 @@
+/* rounds.h - batches of input dealt to the ranks of the cluster (common/cluster.h) and met again in order.
+ *
+ * All ranks read all of the input, so that each knows where every batch ends; only the rank whose turn it is
+ * takes the bytes of a batch and works on it. In a round each rank has several batches, as one is slow and the
+ * next quick, and waiting for the slowest of many costs less than for the slowest of two:
+ *     rounds *x = rounds_new(&config, &err);
+ *     while ((got = rounds_next(x, &err)) > 0) {         read, and worked on
+ *         rounds_share(x, pack, unpack);                 what was made of each batch comes to all ranks
+ *         for (size_t i = 0; i < rounds_size(x); i++) ... rounds_item(x, i)    in the order of the input
+ *     }
+ *     rounds_free(x);
+ * Alone, a rank has all turns and rounds_share does nothing. _next, _share and _agree are collective. */
+#ifndef WT_DEDUP_ROUNDS_H
+#define WT_DEDUP_ROUNDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "common/str.h"
+
+typedef struct {
+    void *ctx;                  /* given to all callbacks */
+    int threads;                /* of this rank */
+    void *(*item_new)(void *ctx);
+    void (*item_free)(void *ctx, void *item);
+    /* 1 filled, 0 end of the input, -1. Not mine: passes over the bytes, counts the same. *last: the round ends here */
+    int (*read)(void *ctx, void *item, bool mine, bool *last, wt_err *err);
+    int (*work)(void *ctx, void *item, int i_thread, wt_err *err);   /* mine; 0 or -1 */
+} rounds_config;
+
+typedef struct rounds rounds;
+
+rounds *rounds_new(const rounds_config *config);
+void rounds_free(rounds *x);
+/* 1; 0 behind the last batch; -1: what fails on one rank fails on all. WT_ESTOP where any was asked to stop. */
+int rounds_next(rounds *x, wt_err *err);
+
+size_t rounds_size(const rounds *x);
+void *rounds_item(const rounds *x, size_t i);
+bool rounds_is_mine(const rounds *x, size_t i);
+/* pack appends a batch of mine to bytes; unpack takes a batch of another rank from their front. Pieces keep their order. */
+void rounds_share(rounds *x, void (*pack)(void *ctx, const void *item, wt_buf *bytes),
+                  void (*unpack)(void *ctx, void *item, wt_str *bytes));
+
+/* 0 where no rank failed; else -1 on all, with words where this one has none. */
+int rounds_agree(int result, wt_err *err);
+
+/* For pack and unpack: n bytes, and how many they are. */
+void pack_bytes(wt_buf *bytes, const void *from, size_t n);
+wt_str unpack_bytes(wt_str *bytes);                   /* borrowed */
+
+#endif
