@@ -16,14 +16,15 @@ void content_free(content *c) {
     wt_buf_free(&c->text);
     free(c->block);
     free(c->element);
+    free(c->element_of);
     free(c->row);
     free(c->facts);
-    free(c->word);
     free(c->memo);
     free(c->kind_slot);
-    free(c->chance);
     memset(c, 0, sizeof *c);
 }
+
+const char *const content_why_text[] = {"undecided", "likely content", "likely boilerplate", "completes a table or code"};
 
 static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
@@ -52,14 +53,14 @@ void content_choose(content *c) {
     }
     for (size_t i = 0; i < c->n_blocks; i++) {
         order[i]->keep = i < n_best;
-        order[i]->why = i < n_best ? "likely content" : "likely boilerplate";
+        order[i]->why = i < n_best ? WHY_LIKELY : WHY_UNLIKELY;
     }
     free(order);
 }
 
 /* ---- whole tables and code ---- */
 static uint32_t table_of(const content *c, const content_block *b) {
-    if (!b->row || !b->cell || b->flags & IN_PRE || c->element[b->cell].n_blocks > 1 || b->len > 400) return 0;
+    if (!b->row || !b->cell || b->flags & IN_PRE || content_at(c, b->cell)->n_blocks > 1 || b->len > 400) return 0;
     uint32_t n = b->row;
     while (n && c->tree->node[n].tag != HTML_TAG_table) n = c->tree->node[n].parent;
     return n;
@@ -90,7 +91,7 @@ static void complete_run(content *c, size_t i, size_t end) {
     bool between = is_kept_near(c, i, -1, 3) && is_kept_near(c, end - 1, 1, 3);
     if (kept * 2 < len && !between) return;
     for (size_t k = i; k < end; k++)
-        if (!c->block[k].keep) c->block[k].keep = true, c->block[k].why = "completes a table or code";
+        if (!c->block[k].keep) c->block[k].keep = true, c->block[k].why = WHY_COMPLETES;
 }
 
 static void complete_runs(content *c) {
@@ -107,7 +108,7 @@ static void complete_runs(content *c) {
 /* Scores all blocks. Rows are large, so they are made for a batch of blocks at a time: for nearly every page that is
  * one batch, and round 2 finds round 1's columns there. */
 static void score_round(content *c, int round) {
-    enum { BATCH = 4096 };
+    enum { BATCH = 1024 };
     const size_t batch = c->want_rows && c->n_blocks > BATCH ? c->n_blocks : BATCH;
     const model_trees *trees = &c->model->round[round];
     float *score = wt_xmalloc((batch < c->n_blocks ? batch : c->n_blocks + 1) * sizeof *score);
@@ -125,7 +126,6 @@ static void score_round(content *c, int round) {
 void content_find(content *c, const html_tree *t, const page_meta *meta) {
     content_cut(c, t, meta);
     content_look(c);
-    WT_GROW(c->chance, c->chances_cap, c->n_blocks + 1);
     for (int round = 0; round < 2; round++) {
         if (round == 1 && c->model->round[1].n_trees == 0 && !c->want_rows) break;
         if (round == 1) content_look_round2(c);
@@ -133,7 +133,7 @@ void content_find(content *c, const html_tree *t, const page_meta *meta) {
         if (round == 1) content_end_round2(c);
         for (size_t i = 0; i < c->n_blocks; i++) {
             content_block *b = &c->block[i];
-            c->chance[i] = b->chance = sigmoid(b->score);
+            b->chance = sigmoid(b->score);
             if (round == 0) b->first_chance = b->chance;
         }
     }

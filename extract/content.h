@@ -39,16 +39,18 @@ typedef struct {
     uint32_t len, words, link_len, bold_len, n_links, commas, ends, digits, uppers, cjk, odd, breaks;
     uint8_t heading;                /* 1..6, or 0 */
     uint8_t repeats;                /* times its text stands on the page, at most 20 */
+    uint8_t n_looked_at, title_hits, title_cover, description_hits;     /* words of its start in the title, words of the title in it */
+    uint8_t why;                    /* content_why: which step decided */
     bool starts_upper, ends_sentence, keep;
-    uint32_t text_hash;
-    uint32_t first_word;            /* in content.word; there are words - cjk / 2 of them */
     float word_sum, word_first;
-    float score, chance;            /* log-odds of the last round; probability */
+    float score, chance;            /* log-odds of the round in work; probability of the last one */
     float first_chance;             /* of round 1 */
-    const char *why;                /* which step decided, for `explain` */
 } content_block;
 
-typedef struct {                    /* one a node; only elements' are filled */
+typedef enum { WHY_UNDECIDED, WHY_LIKELY, WHY_UNLIKELY, WHY_COMPLETES } content_why;
+extern const char *const content_why_text[];
+
+typedef struct {                    /* of an element that holds a block */
     uint32_t len, link_len, good_len, n_blocks;
     uint32_t first_block, end_block;
     uint32_t up;                    /* nearest ancestor with more text */
@@ -59,6 +61,12 @@ typedef struct {                    /* one a node; only elements' are filled */
     float top_score;
 } content_element;
 
+typedef struct {                    /* the words of the title or the description */
+    uint32_t word[64];
+    int n, cap;
+    uint64_t filter[4];             /* a bit for each word: most others miss it */
+} content_words;
+
 typedef struct {
     const content_model *model;
     const html_tree *tree;
@@ -66,24 +74,24 @@ typedef struct {
     wt_buf text;
     content_block *block;
     size_t n_blocks, blocks_cap;
-    content_element *element;       /* by node number */
-    size_t elements_cap;
+    content_element *element;       /* element[0] stands for every node that holds no block */
+    size_t n_elements, elements_cap;
+    uint32_t *element_of;           /* by node number; see content_at() */
+    size_t nodes_cap;
+    content_words title_words, description_words;
     struct page_facts *facts;       /* what the features need to know of the whole page */
     float *row;                     /* rows of N_FEATURES2, of one batch of blocks */
     size_t rows_cap;
-    uint32_t *word;                 /* hashes of all blocks' words */
-    size_t n_words, words_cap;
     struct element_memo *memo;      /* what class names and the like said of earlier elements */
     uint32_t *kind_slot;            /* hash table: kind, count */
-    size_t kinds_cap;
-    uint32_t kinds_mask;
-    float *chance;
-    size_t chances_cap;
+    uint32_t n_kinds, kinds_mask;
     uint32_t title_block;           /* UINT32_MAX: none found */
     uint32_t top;                   /* the densest container; 0: none */
     bool with_noscript;
     bool want_rows;                 /* for training: one batch, so that row holds all blocks', round 2's columns too */
 } content;
+
+static inline content_element *content_at(const content *c, uint32_t node) { return &c->element[c->element_of[node]]; }
 
 void content_init(content *c, const content_model *model);
 void content_free(content *c);

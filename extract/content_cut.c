@@ -97,24 +97,72 @@ static inline __attribute__((always_inline)) void word_tokens(wt_str s, void (*t
 }
 void content_word_tokens(wt_str s, void (*token)(void *, uint32_t, wt_str), void *ctx) { word_tokens(s, token, ctx); }
 
-static void keep_word(void *ctx, uint32_t hash, wt_str text) {
-    content *c = ctx;
-    c->word[c->n_words++] = hash;
+/* ---- words in common with the title and the description ---- */
+static void collect_word(void *ctx, uint32_t hash, wt_str text) {
+    content_words *s = ctx;
+    if (s->n == s->cap) return;
+    s->word[s->n++] = hash;
+    s->filter[hash >> 6 & 3] |= (uint64_t)1 << (hash & 63);
+}
+
+static void collect_words(content_words *s, int cap, wt_str text) {
+    *s = (content_words){.cap = cap};
+    if (text.len) content_word_tokens(text, collect_word, s);
+}
+
+/* Where a word stands in the set, or -1. */
+static int place_in(const content_words *s, uint32_t hash) {
+    if (!(s->filter[hash >> 6 & 3] >> (hash & 63) & 1)) return -1;
+    for (int i = 0; i < s->n; i++)
+        if (s->word[i] == hash) return i;
+    return -1;
+}
+
+/* ---- a block's words ---- */
+enum { LOOKED_AT_BYTES = 400, WORDS_AT_ONCE = 64 };
+typedef struct {
+    const content *c;
+    content_block *b;
+    uint64_t seen_of_title;             /* a bit for each of the title's words */
+    uint32_t n;
+    uint32_t hash[WORDS_AT_ONCE];
+    int n_waiting;
+} word_reader;
+
+static void look_word(void *ctx, uint32_t hash, wt_str text) {
+    word_reader *r = ctx;
+    int at = place_in(&r->c->title_words, hash);
+    r->b->n_looked_at++;                /* at most one a two bytes */
+    if (at >= 0) r->b->title_hits++, r->seen_of_title |= (uint64_t)1 << at;
+    r->b->description_hits += place_in(&r->c->description_words, hash) >= 0;
 }
 
 /* Hashes first, then weights: so the table's cache lines come in side by side. */
-static void weigh_words(content *c, content_block *b) {
-    wt_str text = {c->text.ptr + b->text, b->text_len};
-    WT_GROW(c->word, c->words_cap, c->n_words + b->text_len + 1);
-    b->first_word = (uint32_t)c->n_words;
-    word_tokens(text, keep_word, c);
-    size_t n = c->n_words - b->first_word;
-    for (size_t i = 0; i < n; i++) {
-        b->word_sum += model_weight(&c->model->word, c->word[b->first_word + i]);
-        if (i == 2) b->word_first = b->word_sum;
+static void weigh_waiting(word_reader *r) {
+    content_block *b = r->b;
+    for (int i = 0; i < r->n_waiting; i++) {
+        b->word_sum += model_weight(&r->c->model->word, r->hash[i]);
+        if (++r->n == 3) b->word_first = b->word_sum;
     }
-    if (n < 3) b->word_first = b->word_sum;
-    b->words = (uint32_t)n + b->cjk / 2;
+    if (b->text_len <= LOOKED_AT_BYTES)
+        for (int i = 0; i < r->n_waiting; i++) look_word(r, r->hash[i], (wt_str){0});
+    r->n_waiting = 0;
+}
+static void keep_word(void *ctx, uint32_t hash, wt_str text) {
+    word_reader *r = ctx;
+    r->hash[r->n_waiting++] = hash;
+    if (r->n_waiting == WORDS_AT_ONCE) weigh_waiting(r);
+}
+
+static void read_words(const content *c, content_block *b) {
+    wt_str text = {c->text.ptr + b->text, b->text_len};
+    word_reader r = {.c = c, .b = b};
+    word_tokens(text, keep_word, &r);
+    weigh_waiting(&r);
+    if (text.len > LOOKED_AT_BYTES) content_word_tokens((wt_str){text.ptr, LOOKED_AT_BYTES}, look_word, &r);
+    b->title_cover = (uint8_t)__builtin_popcountll(r.seen_of_title);
+    if (r.n < 3) b->word_first = b->word_sum;
+    b->words = r.n + b->cjk / 2;
 }
 
 struct weigher {
@@ -272,20 +320,44 @@ static const struct element_memo *memo_of(content *c, uint32_t n, uint32_t *flag
     return m;
 }
 
-static uint32_t *kind_count(content *c, uint32_t kind) {
-    for (uint32_t i = kind & c->kinds_mask;; i = (i + 1) & c->kinds_mask) {
-        uint32_t *slot = c->kind_slot + 2 * (size_t)i;
-        if (slot[0] == kind) return slot + 1;
-        if (slot[0] == 0) {
-            slot[0] = kind;
-            return slot + 1;
-        }
+enum { KINDS_MIN = 256 };
+
+static uint32_t *kind_slot(const content *c, uint32_t kind) {
+    uint32_t i = kind & c->kinds_mask;
+    while (c->kind_slot[2 * (size_t)i] && c->kind_slot[2 * (size_t)i] != kind) i = (i + 1) & c->kinds_mask;
+    return c->kind_slot + 2 * (size_t)i;
+}
+
+static void kinds_clear(content *c) {
+    if (c->kinds_mask != KINDS_MIN - 1) {
+        free(c->kind_slot);
+        c->kind_slot = wt_xmalloc(KINDS_MIN * 2 * sizeof *c->kind_slot);
     }
+    memset(c->kind_slot, 0, KINDS_MIN * 2 * sizeof *c->kind_slot);
+    c->kinds_mask = KINDS_MIN - 1;
+    c->n_kinds = 0;
+}
+
+static void kinds_grow(content *c) {
+    uint32_t *old = c->kind_slot, n_old = c->kinds_mask + 1;
+    c->kind_slot = wt_xcalloc((size_t)n_old * 2, 2 * sizeof *c->kind_slot);
+    c->kinds_mask = 2 * n_old - 1;
+    for (uint32_t i = 0; i < n_old; i++)
+        if (old[2 * (size_t)i]) memcpy(kind_slot(c, old[2 * (size_t)i]), old + 2 * (size_t)i, 2 * sizeof *old);
+    free(old);
+}
+
+static void kind_count(content *c, uint32_t kind) {
+    if (2 * c->n_kinds > c->kinds_mask) kinds_grow(c);
+    uint32_t *slot = kind_slot(c, kind);
+    c->n_kinds += slot[0] == 0;
+    slot[0] = kind;
+    slot[1]++;
 }
 
 /* The outermost element of pre-formatted text. */
 static bool is_pre_root(const content *c, uint32_t n) {
-    return c->element[n].flags & IN_PRE && !(c->element[c->tree->node[n].parent].flags & IN_PRE);
+    return content_at(c, n)->flags & IN_PRE && !(content_at(c, c->tree->node[n].parent)->flags & IN_PRE);
 }
 
 static bool holds_digits_only(const html_tree *t, uint32_t n) {
@@ -302,7 +374,9 @@ static void enter_element(cutter *k, uint32_t n) {
     content *c = k->c;
     const html_tree *t = c->tree;
     const html_node *e = &t->node[n];
-    content_element *x = &c->element[n], *p = &c->element[e->parent];
+    WT_GROW(c->element, c->elements_cap, c->n_elements + 1 < 256 ? 256 : c->n_elements + 1);
+    c->element_of[n] = (uint32_t)c->n_elements++;
+    content_element *x = content_at(c, n), *p = content_at(c, e->parent);
     uint32_t flags = 0;
     const struct element_memo *m = memo_of(c, n, &flags);
     const float own = m->own;
@@ -318,7 +392,7 @@ static void enter_element(cutter *k, uint32_t n) {
     x->article_depth = (uint8_t)(p->article_depth + (e->tag == HTML_TAG_article));
     x->first_block = (uint32_t)c->n_blocks;
     x->kind = m->kind;
-    ++*kind_count(c, x->kind);
+    kind_count(c, x->kind);
     k->link_depth += e->tag == HTML_TAG_a;
     k->bold_depth += e->tag == HTML_TAG_b || e->tag == HTML_TAG_strong;
     k->pre_depth += is_pre_root(c, n);
@@ -333,7 +407,12 @@ static void leave_element(cutter *k, uint32_t n) {
     k->bold_depth -= tag == HTML_TAG_b || tag == HTML_TAG_strong;
     k->pre_depth -= is_pre_root(c, n);
     k->code_depth -= (flags_of_tag[tag] & IN_CODE) != 0;
-    content_element *x = &c->element[n], *above = &c->element[c->tree->node[n].parent];
+    content_element *x = content_at(c, n), *above = content_at(c, c->tree->node[n].parent);
+    if (x->n_blocks == 0) {                     /* nor have those below it: it is the last one */
+        c->n_elements--;
+        c->element_of[n] = 0;
+        return;
+    }
     x->end_block = (uint32_t)c->n_blocks;
     if (above == c->element) return;            /* the document itself counts nothing */
     above->len += x->len;
@@ -355,7 +434,7 @@ static void block_close(cutter *k) {
     b->text_len = (uint32_t)(c->text.len - b->text);
     if (b->text_len == 0) return;
     wt_buf_add_char(&c->text, '\n');
-    weigh_words(c, b);
+    read_words(c, b);
     const char *s = c->text.ptr + b->text;
     size_t n = b->text_len;
     while (n && strchr("\"')]", s[n - 1])) n--;
@@ -365,9 +444,8 @@ static void block_close(cutter *k) {
                                    memcmp(s + n - 3, "\xe2\x80\xa6", 3) == 0 || memcmp(s + n - 3, "\xef\xbc\x81", 3) == 0 ||
                                    memcmp(s + n - 3, "\xef\xbc\x9f", 3) == 0));
     b->starts_upper = *s >= 'A' && *s <= 'Z';
-    b->text_hash = (uint32_t)wt_hash64(s, b->text_len, 0);
     if (b->element) {                           /* leave_element() hands it on to the elements above */
-        content_element *x = &c->element[b->element];
+        content_element *x = content_at(c, b->element);
         x->len += b->len;
         x->link_len += b->link_len;
         x->n_blocks++;
@@ -383,7 +461,7 @@ static void block_open(cutter *k, uint32_t text_node) {
     content_block *b = k->open = &c->block[c->n_blocks];
     *b = (content_block){.text = (uint32_t)c->text.len, .first = text_node, .last = text_node};
     uint32_t e = t->node[text_node].parent;
-    b->flags = c->element[e].flags;
+    b->flags = content_at(c, e)->flags;
     while (e && !(html_tag_flags[t->node[e].tag] & HTML_F_BLOCK)) e = t->node[e].parent;
     if (k->pre_depth)                   /* its lines may be elements of their own */
         for (uint32_t a = e; a; a = t->node[a].parent)
@@ -601,7 +679,6 @@ static void border(cutter *k, uint32_t n, bool leaves) {
 static void cut_walk(content *c) {
     const html_tree *t = c->tree;
     cutter k = {.c = c};
-    c->element[0] = (content_element){0};
     uint32_t n = t->node[0].first;
     while (n) {
         const html_node *e = &t->node[n];
@@ -611,10 +688,9 @@ static void cut_walk(content *c) {
         else if (e->tag < HTML_N_TAGS && !is_skipped(c, e)) {
             border(&k, n, false);
             enter_element(&k, n);
-            down = e->first && !(c->element[n].flags & IN_NUMBERS && holds_digits_only(t, n));
+            down = e->first && !(content_at(c, n)->flags & IN_NUMBERS && holds_digits_only(t, n));
             if (!down) leave_element(&k, n);
         } else if (e->tag < HTML_N_TAGS) {
-            c->element[n] = (content_element){.first_block = (uint32_t)c->n_blocks, .end_block = (uint32_t)c->n_blocks};
             k.space = k.space || (e->tag != HTML_TAG_script && e->tag != HTML_TAG_style);
         }
         if (down) {
@@ -635,18 +711,19 @@ static void cut_walk(content *c) {
 void content_cut(content *c, const html_tree *t, const page_meta *meta) {
     c->tree = t;
     c->meta = meta;
-    WT_GROW(c->element, c->elements_cap, t->n_nodes);
-    memset(c->element, 0, t->n_nodes * sizeof *c->element);
     if (!c->memo) c->memo = wt_xmalloc(MEMO_SLOTS * sizeof *c->memo);
     memset(c->memo, 0, MEMO_SLOTS * sizeof *c->memo);
-    size_t want = 256;
-    while (want < (size_t)t->n_nodes + t->n_nodes / 4) want *= 2;      /* kinds are of elements, at most all of them */
-    WT_GROW(c->kind_slot, c->kinds_cap, 2 * want);
+    collect_words(&c->title_words, 32, meta->title.len ? meta->title : meta->head_title);
+    collect_words(&c->description_words, 64, meta->description);
+    WT_GROW(c->element, c->elements_cap, 256);
+    WT_GROW(c->element_of, c->nodes_cap, t->n_nodes);
     for (int attempt = 0; attempt < 2; attempt++) {
         c->with_noscript = attempt == 1;
-        memset(c->kind_slot, 0, 2 * want * sizeof *c->kind_slot);
-        c->kinds_mask = (uint32_t)want - 1;
-        c->n_blocks = c->n_words = 0;
+        memset(c->element_of, 0, t->n_nodes * sizeof *c->element_of);
+        c->element[0] = (content_element){0};
+        c->n_elements = 1;
+        kinds_clear(c);
+        c->n_blocks = 0;
         wt_buf_clear(&c->text);
         cut_walk(c);
         if (c->n_blocks > 3 || c->text.len > 200) break;

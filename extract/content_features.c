@@ -17,12 +17,6 @@ const char *const content_feature_names[N_FEATURES2] = {
     "r2_before", "r2_after", "r2_run",
 };
 
-struct word_set {
-    uint32_t word[64];
-    int n, cap;
-    uint64_t filter[4];             /* a bit for each word: most others miss it */
-};
-
 typedef struct page_facts {
     uint32_t top, semantic, body, list;     /* candidate containers; 0 none */
     float top_score;
@@ -30,7 +24,6 @@ typedef struct page_facts {
     uint64_t page_len, page_links, page_good;
     uint32_t n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
     bool has_main, has_title_block;
-    struct word_set title, description;
     float page_row[N_FEATURES2];            /* the columns that are the same for all blocks */
     /* before the next row */
     uint64_t len_before;
@@ -53,44 +46,9 @@ static float share(double part, double whole) { return whole > 0 ? (float)(part 
 
 static bool is_good(const content_block *b) { return b->len >= 80 && b->link_len * 4 < b->len; }
 
-/* ---- words in common with the title and the description ---- */
-static void collect_word(void *ctx, uint32_t hash, wt_str text) {
-    struct word_set *s = ctx;
-    if (s->n == s->cap) return;
-    s->word[s->n++] = hash;
-    s->filter[hash >> 6 & 3] |= (uint64_t)1 << (hash & 63);
-}
-struct overlap {
-    const struct word_set *set;
-    int n_seen, n_hit;
-    uint64_t hit_mask;
-};
-static void overlap_word(void *ctx, uint32_t hash, wt_str text) {
-    struct overlap *o = ctx;
-    o->n_seen++;
-    if (!(o->set->filter[hash >> 6 & 3] >> (hash & 63) & 1)) return;
-    for (int i = 0; i < o->set->n; i++)
-        if (o->set->word[i] == hash) {
-            o->n_hit++;
-            o->hit_mask |= (uint64_t)1 << i;
-            return;
-        }
-}
-static struct overlap overlap_of(const content *c, const content_block *b, const struct word_set *set) {
-    enum { LOOKED_AT_BYTES = 400 };
-    struct overlap o = {set, 0, 0, 0};
-    if (set->n == 0) return o;
-    if (b->text_len > LOOKED_AT_BYTES) {
-        content_word_tokens((wt_str){c->text.ptr + b->text, LOOKED_AT_BYTES}, overlap_word, &o);
-        return o;
-    }
-    for (uint32_t k = 0; k < b->words - b->cjk / 2; k++) overlap_word(&o, c->word[b->first_word + k], (wt_str){0});
-    return o;
-}
-
 /* ---- candidates ---- */
 static bool inside(const content *c, uint32_t i_block, uint32_t e) {
-    return e && i_block >= c->element[e].first_block && i_block < c->element[e].end_block;
+    return e && i_block >= content_at(c, e)->first_block && i_block < content_at(c, e)->end_block;
 }
 
 /* Readability's idea: good text gives points to its ancestors, fewer the higher they stand. */
@@ -102,13 +60,13 @@ static void find_top(content *c, page_facts *f) {
         float points = 1 + (float)b->commas + (b->len < 300 ? (float)b->len / 100 : 3);
         uint32_t e = t->node[b->element].tag == HTML_TAG_p || b->heading ? t->node[b->element].parent : b->element;
         for (int level = 0; e && level < 5; level++, e = t->node[e].parent) {
-            c->element[e].top_score += points / (level == 0 ? 1.0f : level == 1 ? 2.0f : 3.0f * (float)level);
+            content_at(c, e)->top_score += points / (level == 0 ? 1.0f : level == 1 ? 2.0f : 3.0f * (float)level);
         }
     }
     for (size_t i = 0; i < c->n_blocks; i++) {
         uint32_t e = c->block[i].element;
         for (int level = 0; e && level < 6; level++, e = t->node[e].parent) {
-            const content_element *x = &c->element[e];
+            const content_element *x = content_at(c, e);
             float s = x->top_score * (1 - share(x->link_len, x->len));
             if (s > f->top_score) f->top_score = s, f->top = e;
         }
@@ -120,10 +78,9 @@ static void find_candidates(content *c, page_facts *f) {
     uint64_t semantic_best = 0;
     double body_best = 0, list_best = 0;
     for (uint32_t n = 1; n < t->n_nodes; n++) {
-        if (t->node[n].tag >= HTML_N_TAGS) continue;
-        const content_element *x = &c->element[n];
-        if (x->len == 0 || x->end_block > c->n_blocks) continue;
-        uint32_t own_flags = x->flags & ~c->element[t->node[n].parent].flags;
+        if (!c->element_of[n]) continue;
+        const content_element *x = content_at(c, n);
+        uint32_t own_flags = x->flags & ~content_at(c, t->node[n].parent)->flags;
         if (own_flags & (IN_ARTICLE | IN_MAIN | IN_BODY_PROP)) {
             uint64_t s = (uint64_t)x->good_len * (own_flags & IN_BODY_PROP ? 3 : own_flags & IN_ARTICLE ? 2 : 1);
             if (s > semantic_best) semantic_best = s, f->semantic = n;
@@ -138,8 +95,8 @@ static void find_candidates(content *c, page_facts *f) {
         uint32_t first = t->node[n].first, kind = 0, run = 0;
         uint64_t run_len = 0;
         for (uint32_t k = first; k; k = t->node[k].next) {
-            if (t->node[k].tag >= HTML_N_TAGS || c->element[k].len < 60) continue;
-            const content_element *y = &c->element[k];
+            if (content_at(c, k)->len < 60) continue;
+            const content_element *y = content_at(c, k);
             if (t->node[k].tag == HTML_TAG_p) continue;
             if (y->kind != kind && run < 3) kind = y->kind, run = 0, run_len = 0;
             if (y->kind == kind) run++, run_len += y->len - y->link_len;
@@ -150,17 +107,13 @@ static void find_candidates(content *c, page_facts *f) {
 }
 
 /* ---- the page ---- */
-static int cmp_hash(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+static int cmp_key(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
 static void page_look(content *c, page_facts *f) {
     const html_tree *t = c->tree;
-    f->title.cap = 32, f->description.cap = 64;
-    wt_str title_text = c->meta->title.len ? c->meta->title : c->meta->head_title;
-    if (title_text.len) content_word_tokens(title_text, collect_word, &f->title);
-    if (c->meta->description.len) content_word_tokens(c->meta->description, collect_word, &f->description);
     f->first_good = UINT32_MAX;
     double best_title = 0.5;
     for (size_t i = 0; i < c->n_blocks; i++) {
@@ -177,10 +130,9 @@ static void page_look(content *c, page_facts *f) {
             if (f->first_good == UINT32_MAX) f->first_good = (uint32_t)i;
             f->last_good = (uint32_t)i;
         }
-        if (b->words <= 40 && (b->heading || b->words < 25) && f->title.n) {
-            struct overlap o = overlap_of(c, b, &f->title);
-            double cover = (double)__builtin_popcountll(o.hit_mask) / f->title.n;
-            double s = 2 * cover * share(o.n_hit, o.n_seen) / (cover + share(o.n_hit, o.n_seen) + 1e-9);
+        if (b->words <= 40 && (b->heading || b->words < 25) && c->title_words.n) {
+            double cover = (double)b->title_cover / c->title_words.n, hits = share(b->title_hits, b->n_looked_at);
+            double s = 2 * cover * hits / (cover + hits + 1e-9);
             s += b->heading == 1 ? 0.5 : b->heading ? 0.3 : 0;
             s -= 0.0005 * (double)i;
             if (s > best_title) best_title = s, f->title_block = (uint32_t)i, f->has_title_block = true;
@@ -189,27 +141,25 @@ static void page_look(content *c, page_facts *f) {
     /* up: the next ancestor that holds more text; parents have smaller numbers but for adopted
      * nodes, for which two steps are close enough */
     for (uint32_t n = 1; n < t->n_nodes; n++) {
-        if (t->node[n].tag >= HTML_N_TAGS) continue;
+        if (!c->element_of[n]) continue;
         uint32_t p = t->node[n].parent;
-        c->element[n].up = p && c->element[p].len > c->element[n].len ? p : p ? c->element[p].up : 0;
+        content_at(c, n)->up = p && content_at(c, p)->len > content_at(c, n)->len ? p : p ? content_at(c, p)->up : 0;
     }
 }
 
 /* Marks texts that stand more than once on the page. */
 static void find_repeats(content *c, page_facts *f) {
     if (c->n_blocks == 0) return;
-    uint32_t *hash = wt_xmalloc(c->n_blocks * sizeof *hash);
-    for (size_t i = 0; i < c->n_blocks; i++) hash[i] = c->block[i].text_hash;
-    qsort(hash, c->n_blocks, sizeof *hash, cmp_hash);
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        uint32_t *at = bsearch(&c->block[i].text_hash, hash, c->n_blocks, sizeof *hash, cmp_hash);
-        uint32_t n = 1;
-        for (uint32_t *p = at; n < 20 && p > hash && p[-1] == *at; p--) n++;
-        for (uint32_t *p = at; n < 20 && p + 1 < hash + c->n_blocks && p[1] == *at; p++) n++;
-        c->block[i].repeats = (uint8_t)(n < 20 ? n : 20);
-        f->n_repeat += n > 1;
+    uint64_t *key = wt_xmalloc(c->n_blocks * sizeof *key);          /* hash of the text, number of the block */
+    for (size_t i = 0; i < c->n_blocks; i++)
+        key[i] = wt_hash64(c->text.ptr + c->block[i].text, c->block[i].text_len, 0) << 32 | i;
+    qsort(key, c->n_blocks, sizeof *key, cmp_key);
+    for (size_t i = 0, end; i < c->n_blocks; i = end) {
+        for (end = i + 1; end < c->n_blocks && key[end] >> 32 == key[i] >> 32;) end++;
+        for (size_t k = i; k < end; k++) c->block[(uint32_t)key[k]].repeats = (uint8_t)(end - i < 20 ? end - i : 20);
+        f->n_repeat += end - i > 1 ? (uint32_t)(end - i) : 0;
     }
-    free(hash);
+    free(key);
 }
 
 /* ---- rows ---- */
@@ -231,7 +181,7 @@ static int tag_class(const content *c, const content_block *b) {
     }
 }
 
-static void fill_text(const content *c, const page_facts *f, size_t i, float *x) {
+static void fill_text(const content *c, size_t i, float *x) {
     const content_block *b = &c->block[i];
     double len = b->len ? b->len : 1;
     x[F_log_len] = log1_of(b->len);
@@ -250,11 +200,9 @@ static void fill_text(const content *c, const page_facts *f, size_t i, float *x)
     x[F_bold_share] = share(b->bold_len, len);
     x[F_repeats] = b->repeats;
     x[F_n_breaks] = b->breaks < 30 ? (float)b->breaks : 30;
-    struct overlap o = overlap_of(c, b, &f->title);
-    x[F_title_overlap] = share(o.n_hit, o.n_seen);
-    x[F_title_cover] = share(__builtin_popcountll(o.hit_mask), f->title.n);
-    o = overlap_of(c, b, &f->description);
-    x[F_description_overlap] = share(o.n_hit, o.n_seen);
+    x[F_title_overlap] = share(b->title_hits, b->n_looked_at);
+    x[F_title_cover] = share(b->title_cover, c->title_words.n);
+    x[F_description_overlap] = share(b->description_hits, b->n_looked_at);
     x[F_in_json_body] = 0;
     if (c->meta->json_body.len > 100 && b->text_len >= 20) {
         wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
@@ -267,7 +215,7 @@ static void fill_text(const content *c, const page_facts *f, size_t i, float *x)
 
 static void fill_element(const content *c, size_t i, float *x) {
     const content_block *b = &c->block[i];
-    const content_element *e = &c->element[b->element];
+    const content_element *e = content_at(c, b->element);
     static const struct {
         int feature;
         uint32_t flag;
@@ -291,11 +239,11 @@ static void fill_element(const content *c, size_t i, float *x) {
     x[F_path_max] = e->path_max;
     x[F_path_own] = e->own;
     uint32_t p = c->tree->node[b->element].parent;
-    x[F_path_up1] = c->element[p].own;
+    x[F_path_up1] = content_at(c, p)->own;
     p = c->tree->node[p].parent;
-    x[F_path_up2] = c->element[p].own;
+    x[F_path_up2] = content_at(c, p)->own;
     p = c->tree->node[p].parent;
-    x[F_path_up3] = c->element[p].own;
+    x[F_path_up3] = content_at(c, p)->own;
 }
 
 static uint32_t kind_lookup(const content *c, uint32_t kind) {
@@ -308,14 +256,14 @@ static uint32_t kind_lookup(const content *c, uint32_t kind) {
 
 static void fill_containers(const content *c, const page_facts *f, size_t i, float *x) {
     const content_block *b = &c->block[i];
-    uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
-    x[F_same_kind] = log1_of(kind_lookup(c, c->element[b->element].kind));
-    x[F_same_kind_up1] = log1_of(kind_lookup(c, c->element[c->tree->node[b->element].parent].kind));
+    uint32_t e = content_at(c, b->element)->len > b->len ? b->element : content_at(c, b->element)->up;
+    x[F_same_kind] = log1_of(kind_lookup(c, content_at(c, b->element)->kind));
+    x[F_same_kind_up1] = log1_of(kind_lookup(c, content_at(c, c->tree->node[b->element].parent)->kind));
     static const int first[] = {F_up1_share, F_up2_share, F_up3_share};
     int good_level = 0;
     uint32_t at = e;
     for (int level = 0; level < 6; level++) {
-        const content_element *u = &c->element[at];
+        const content_element *u = content_at(c, at);
         if (level < 3) {
             x[first[level]] = share(u->len, (double)f->page_len);
             x[first[level] + 1] = share(u->link_len, u->len);
@@ -340,11 +288,11 @@ static void fill_candidates(const content *c, const page_facts *f, size_t i, flo
     int distance = 0;
     for (uint32_t e = f->top; e && !inside(c, (uint32_t)i, e) && distance < 20; e = c->tree->node[e].parent) distance++;
     x[F_top_distance] = (float)distance;
-    x[F_top_share] = share(c->element[f->top].len, (double)f->page_len);
+    x[F_top_share] = share(content_at(c, f->top)->len, (double)f->page_len);
     float best = 0;
     uint32_t e = b->element;
     for (int level = 0; e && level < 5; level++, e = c->tree->node[e].parent)
-        if (c->element[e].top_score > best) best = c->element[e].top_score;
+        if (content_at(c, e)->top_score > best) best = content_at(c, e)->top_score;
     x[F_top_score_up] = share(best, f->top_score);
     const struct {
         uint32_t element;
@@ -353,7 +301,7 @@ static void fill_candidates(const content *c, const page_facts *f, size_t i, flo
     for (int k = 0; k < 3; k++) {
         uint32_t n = candidates[k].element;
         x[candidates[k].feature] = n ? inside(c, (uint32_t)i, n) : -1;
-        x[candidates[k].feature + 1] = n ? share(c->element[n].len, (double)f->page_len) : 0;
+        x[candidates[k].feature + 1] = n ? share(content_at(c, n)->len, (double)f->page_len) : 0;
     }
 }
 
@@ -394,7 +342,7 @@ static void fill_neighbours(const content *c, size_t i, float *x) {
         y[1] = o ? share(o->link_len, o->len) : -1;
         y[2] = o ? same_parent(c, b, o) : -1;
         y[3] = o ? is_good(o) : -1;
-        y[4] = o ? c->element[o->element].path - c->element[b->element].path : 0;
+        y[4] = o ? content_at(c, o->element)->path - content_at(c, b->element)->path : 0;
         y[5] = o ? share(o->word_sum, o->words) : 0;
         y[6] = o ? o->heading : -1;
         o = neighbour(c, i, side ? 2 : -2);
@@ -407,7 +355,7 @@ static void fill_neighbours(const content *c, size_t i, float *x) {
     for (int d = -4; d <= 4; d++) {
         const content_block *o = neighbour(c, i, d);
         if (!o) continue;
-        len += o->len, links += o->link_len, path += c->element[o->element].path, n++;
+        len += o->len, links += o->link_len, path += content_at(c, o->element)->path, n++;
     }
     x[F_window_len] = log1(len / n);
     x[F_window_links] = share(links, len);
@@ -460,7 +408,7 @@ void content_fill_features(content *c, size_t first, size_t end) {
             if (i >= 6) f->good_near -= is_good(&c->block[i - 6]);
         }
         memcpy(x + F_page_blocks, f->page_row + F_page_blocks, sizeof(float) * (N_FEATURES - F_page_blocks));
-        fill_text(c, f, i, x);
+        fill_text(c, i, x);
         fill_element(c, i, x);
         fill_containers(c, f, i, x);
         fill_candidates(c, f, i, x);
@@ -481,15 +429,16 @@ static void add_mass(const content *c, mass *m) {
         const content_block *b = &c->block[i];
         uint32_t e = b->element;
         for (int k = 0; e && k < 24; k++, e = c->tree->node[e].parent) {
-            m[e].len += (float)b->len;
-            m[e].kept += (float)b->len * c->chance[i];
+            mass *of = &m[c->element_of[e]];
+            of->len += (float)b->len;
+            of->kept += (float)b->len * b->chance;
         }
     }
 }
 
-static float mass_share(const mass *m, uint32_t e, float own_len, float own_kept) {
-    float len = m[e].len - own_len;
-    return len > 0.5f ? (m[e].kept - own_kept) / len : -1;
+static float mass_share(const mass *m, float own_len, float own_kept) {
+    float len = m->len - own_len;
+    return len > 0.5f ? (m->kept - own_kept) / len : -1;
 }
 
 static float window_chance(const content *c, size_t i, int d) {
@@ -497,7 +446,7 @@ static float window_chance(const content *c, size_t i, int d) {
     for (int k = -d; k <= d; k++) {
         const content_block *o = k ? neighbour(c, i, k) : NULL;
         if (!o) continue;
-        kept += c->chance[(size_t)((ptrdiff_t)i + k)] * o->len;
+        kept += c->block[(size_t)((ptrdiff_t)i + k)].chance * o->len;
         len += o->len;
     }
     return len > 0 ? (float)(kept / len) : -1;
@@ -509,46 +458,60 @@ typedef struct {
     float n, sum;
 } kind_mean;
 
-static kind_mean *kind_at(kind_mean *table, uint32_t mask, uint32_t kind) {
-    uint32_t i = kind & mask;
-    while (table[i].kind && table[i].kind != kind) i = (i + 1) & mask;
-    table[i].kind = kind;
-    return &table[i];
+typedef struct {
+    kind_mean *slot;
+    uint32_t n, mask;
+} kind_table;
+
+static kind_mean *kind_slot(const kind_table *t, uint32_t kind) {
+    uint32_t i = kind & t->mask;
+    while (t->slot[i].kind && t->slot[i].kind != kind) i = (i + 1) & t->mask;
+    return &t->slot[i];
+}
+
+static void kind_add(kind_table *t, uint32_t kind, float chance) {
+    if (2 * (t->n + 1) > t->mask) {
+        kind_table bigger = {wt_xcalloc(2 * (size_t)(t->mask + 1), sizeof *t->slot), t->n, 2 * t->mask + 1};
+        for (uint32_t i = 0; i <= t->mask; i++)
+            if (t->slot[i].kind) *kind_slot(&bigger, t->slot[i].kind) = t->slot[i];
+        free(t->slot);
+        *t = bigger;
+    }
+    kind_mean *k = kind_slot(t, kind);
+    t->n += k->kind == 0;
+    k->kind = kind;
+    k->n++, k->sum += chance;
 }
 
 static uint32_t kind_pair(const content *c, const content_block *b) {
     uint32_t p = c->tree->node[b->element].parent;
-    return (c->element[b->element].kind * 31 + c->element[p].kind) | 1;
+    return (content_at(c, b->element)->kind * 31 + content_at(c, p)->kind) | 1;
+}
+
+static uint32_t kind_near(const content *c, const content_block *b, int up) {
+    return up ? kind_pair(c, b) : content_at(c, b->element)->kind | 1;
 }
 
 static void mean_kinds(content *c, float *const mean[2]) {
-    uint32_t size = 64;
-    while (size < 3 * c->n_blocks) size *= 2;
-    kind_mean *table = wt_xcalloc(size, sizeof *table);
     for (int up = 0; up < 2; up++) {
-        memset(table, 0, size * sizeof *table);
+        kind_table table = {wt_xcalloc(64, sizeof *table.slot), 0, 63};
+        for (size_t i = 0; i < c->n_blocks; i++) kind_add(&table, kind_near(c, &c->block[i], up), c->block[i].chance);
         for (size_t i = 0; i < c->n_blocks; i++) {
-            const content_block *b = &c->block[i];
-            kind_mean *k = kind_at(table, size - 1, up ? kind_pair(c, b) : c->element[b->element].kind | 1);
-            k->n++, k->sum += c->chance[i];
+            const kind_mean *k = kind_slot(&table, kind_near(c, &c->block[i], up));
+            mean[up][i] = k->n > 1 ? (k->sum - c->block[i].chance) / (k->n - 1) : -1;
         }
-        for (size_t i = 0; i < c->n_blocks; i++) {
-            const content_block *b = &c->block[i];
-            kind_mean *k = kind_at(table, size - 1, up ? kind_pair(c, b) : c->element[b->element].kind | 1);
-            mean[up][i] = k->n > 1 ? (k->sum - c->chance[i]) / (k->n - 1) : -1;
-        }
+        free(table.slot);
     }
-    free(table);
 }
 
 void content_look_round2(content *c) {
     page_facts *f = c->facts;
-    f->mass = wt_xcalloc(c->tree->n_nodes, sizeof *f->mass);
+    f->mass = wt_xcalloc(c->n_elements, sizeof *f->mass);
     for (int up = 0; up < 2; up++) f->kind_chance[up] = wt_xmalloc((c->n_blocks + 1) * sizeof(float));
     add_mass(c, f->mass);
     mean_kinds(c, f->kind_chance);
     f->total = f->kept = f->before = f->run = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) f->total += c->block[i].len, f->kept += c->block[i].len * c->chance[i];
+    for (size_t i = 0; i < c->n_blocks; i++) f->total += c->block[i].len, f->kept += c->block[i].len * c->block[i].chance;
 }
 
 void content_end_round2(content *c) {
@@ -561,20 +524,20 @@ void content_fill_round2(content *c, size_t first, size_t end) {
     page_facts *f = c->facts;
     for (size_t i = first; i < end; i++) {
         const content_block *b = &c->block[i];
-        float *x = c->row + (i - first) * N_FEATURES2, own = (float)b->len, own_kept = own * c->chance[i];
-        x[F2_own] = c->chance[i];
-        x[F2_prev] = i ? c->chance[i - 1] : -1;
-        x[F2_next] = i + 1 < c->n_blocks ? c->chance[i + 1] : -1;
-        x[F2_prev2] = i > 1 ? c->chance[i - 2] : -1;
-        x[F2_next2] = i + 2 < c->n_blocks ? c->chance[i + 2] : -1;
+        float *x = c->row + (i - first) * N_FEATURES2, own = (float)b->len, own_kept = own * c->block[i].chance;
+        x[F2_own] = c->block[i].chance;
+        x[F2_prev] = i ? c->block[i - 1].chance : -1;
+        x[F2_next] = i + 1 < c->n_blocks ? c->block[i + 1].chance : -1;
+        x[F2_prev2] = i > 1 ? c->block[i - 2].chance : -1;
+        x[F2_next2] = i + 2 < c->n_blocks ? c->block[i + 2].chance : -1;
         x[F2_window3] = window_chance(c, i, 3);
         x[F2_window8] = window_chance(c, i, 8);
-        uint32_t e = c->element[b->element].len > b->len ? b->element : c->element[b->element].up;
-        x[F2_up1] = mass_share(f->mass, e, own, own_kept);
-        e = c->element[e].up;
-        x[F2_up2] = mass_share(f->mass, e, own, own_kept);
-        e = c->element[e].up;
-        x[F2_up3] = mass_share(f->mass, e, own, own_kept);
+        uint32_t e = content_at(c, b->element)->len > b->len ? b->element : content_at(c, b->element)->up;
+        x[F2_up1] = mass_share(&f->mass[c->element_of[e]], own, own_kept);
+        e = content_at(c, e)->up;
+        x[F2_up2] = mass_share(&f->mass[c->element_of[e]], own, own_kept);
+        e = content_at(c, e)->up;
+        x[F2_up3] = mass_share(&f->mass[c->element_of[e]], own, own_kept);
         x[F2_kind] = f->kind_chance[0][i];
         x[F2_kind_up1] = f->kind_chance[1][i];
         x[F2_page_mean] = share(f->kept, f->total);
@@ -582,7 +545,7 @@ void content_fill_round2(content *c, size_t first, size_t end) {
         x[F2_before] = share(f->before, f->kept);
         f->before += own_kept;
         x[F2_after] = share(f->kept - f->before, f->kept);
-        f->run = c->chance[i] > 0.5f ? f->run + 1 : 0;
+        f->run = c->block[i].chance > 0.5f ? f->run + 1 : 0;
         x[F2_run] = log1(f->run);
         x[F2_rank] = share(own_kept, f->kept);
     }

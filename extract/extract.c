@@ -205,10 +205,10 @@ void extract_explain(extractor *x, wt_buf *out) {
                        "<input type=\"checkbox\" id=\"only\"><label for=\"only\">kept text alone</label>\n", n_kept, c->n_blocks, len_kept, len);
     for (size_t i = 0; i < c->n_blocks; i++) {
         const content_block *b = &c->block[i];
-        const content_element *top = &c->element[c->top];
+        const content_element *top = content_at(c, c->top);
         wt_buf_printf(out, "<div class=\"b %s\"><small>%.2f (round 1: %.2f), %s; %u letters, %.0f%% in links, class words %.1f, words %.1f, "
-                           "densest container %s: ", b->keep ? "k" : "d", b->chance, b->first_chance, b->why, b->len,
-                      b->len ? 100.0 * b->link_len / b->len : 0, c->element[b->element].path, b->word_sum,
+                           "densest container %s: ", b->keep ? "k" : "d", b->chance, b->first_chance, content_why_text[b->why], b->len,
+                      b->len ? 100.0 * b->link_len / b->len : 0, content_at(c, b->element)->path, b->word_sum,
                       c->top && i >= top->first_block && i < top->end_block ? "inside" : "outside");
         add_place(out, &x->tree, b->element);
         wt_buf_add_str(out, WT_STR("</small>"));

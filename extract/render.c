@@ -4,7 +4,7 @@
 
 /* A cell of data is short and the only block of its cell; layout tables hold paragraphs. */
 bool render_is_table_cell(const content *c, const content_block *b) {
-    return b->cell && b->row && !(b->flags & IN_PRE) && b->len <= 400 && c->element[b->cell].n_blocks == 1;
+    return b->cell && b->row && !(b->flags & IN_PRE) && b->len <= 400 && content_at(c, b->cell)->n_blocks == 1;
 }
 
 static uint32_t parent(const content *c, uint32_t n) { return n ? c->tree->node[n].parent : 0; }

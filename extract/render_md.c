@@ -161,7 +161,7 @@ static void make_prefix(const content *c, const content_block *b, wt_buf *prefix
     wt_buf_clear(prefix);
     for (uint32_t e = b->element; e; e = c->tree->node[e].parent)
         if (c->tree->node[e].tag == HTML_TAG_blockquote) wt_buf_add_str(prefix, WT_STR("> "));
-    int depth = c->element[b->element].list_depth;
+    int depth = content_at(c, b->element)->list_depth;
     for (int k = 1; k < depth && k < 8; k++) wt_buf_add_str(prefix, WT_STR("    "));
 }
 
