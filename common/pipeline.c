@@ -47,6 +47,13 @@ static void fail(ring *r, const wt_err *err) {      /* lock held */
     pthread_cond_broadcast(&r->writable);
 }
 
+static void beside(ring *r) {                       /* lock held */
+    if (!r->p->beside || r->failed) return;
+    pthread_mutex_unlock(&r->lock);
+    r->p->beside(r->p->ctx);
+    pthread_mutex_lock(&r->lock);
+}
+
 static void *worker(void *argument) {
     worker_arg *a = argument;
     ring *r = a->r;
@@ -64,6 +71,7 @@ static void *worker(void *argument) {
         r->state[slot] = FINISHED;
         if (result) fail(r, &err);
         pthread_cond_signal(&r->writable);
+        beside(r);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -176,7 +184,7 @@ static void *all_rounder(void *argument) {
     pthread_mutex_lock(&r->lock);
     while (!r->failed && !(r->end_of_input && r->n_written == r->n_read)) {
         bool finished = r->n_written < r->n_read && r->state[r->n_written % (uint64_t)r->n_slots] == FINISHED;
-        if (finished && !r->writing) write_next(r);
+        if (finished && !r->writing) write_next(r), beside(r);
         else if (!r->reading && !r->end_of_input && r->n_spare > 0) read_and_work(r, a->i_thread);
         else pthread_cond_wait(&r->workable, &r->lock);
     }
@@ -199,6 +207,7 @@ static int run_alone(const wt_pipeline *p, wt_err *err) {
         }
         result = p->work(p->ctx, item, 0, err);
         if (result == 0 && p->write) result = p->write(p->ctx, item, err);
+        if (result == 0 && p->beside) p->beside(p->ctx);
     }
     p->item_free(p->ctx, item);
     return result;

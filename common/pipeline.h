@@ -22,6 +22,8 @@ typedef struct {
     int (*read)(void *ctx, void *item, wt_err *err);   /* 1 filled, 0 end, -1 error */
     int (*work)(void *ctx, void *item, int i_thread, wt_err *err);   /* 0 or -1 */
     int (*write)(void *ctx, void *item, wt_err *err);  /* 0 or -1; may be NULL */
+    void (*beside)(void *ctx);                         /* may be NULL: called by the workers now and then, beside all
+                                                          else and several at once: for work that has no turn */
 } wt_pipeline;
 
 int wt_pipeline_run(const wt_pipeline *pipeline, wt_err *err);

@@ -19,13 +19,13 @@
 
 #include "common/cluster.h"
 #include "common/doc.h"
+#include "common/frames.h"
 #include "common/hash.h"
 #include "common/in.h"
 #include "common/json.h"
 #include "common/out.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
-#include "dedup/frames.h"
 #include "dedup/rounds.h"
 
 enum { BATCH_DOCS = 1024, BATCH_BYTES = 4 << 20 };
@@ -66,7 +66,8 @@ typedef struct {
     place at;
     uint64_t part_bytes, docs_read;
     /* writing */
-    frames *kept, *dropped;     /* NULL: another rank writes this part */
+    wt_press *press;
+    wt_frames *kept, *dropped;  /* NULL: another rank writes this part */
     batch *into;                /* lines go into its buffers, not to the files */
     uint64_t i_part, bytes_since_save;
     place written;
@@ -235,8 +236,8 @@ static char *part_path(const run *r, bool dropped) {
 static int open_part(run *r, wt_err *err) {
     if (r->i_part % (uint64_t)wt_cluster_size() != (uint64_t)wt_cluster_rank()) return 0;
     char *kept = part_path(r, false), *dropped = part_path(r, true);
-    r->kept = frames_open(kept, r->job->threads, err);
-    if (r->kept && dropped) r->dropped = frames_open(dropped, r->job->threads, err);
+    r->kept = wt_frames_open(kept, r->press, err);
+    if (r->kept && dropped) r->dropped = wt_frames_open(dropped, r->press, err);
     free(kept);
     free(dropped);
     return r->kept && (r->dropped || !r->job->output) ? 0 : -1;
@@ -260,15 +261,15 @@ static int save(const run *r, const char *path, wt_err *err) {
 }
 
 static int close_part(run *r, wt_err *err) {
-    frames *kept = r->kept, *dropped = r->dropped;
+    wt_frames *kept = r->kept, *dropped = r->dropped;
     wt_buf provenance = {0};
     r->kept = r->dropped = NULL;
     r->i_part++;
     if (!kept) return 0;
     if (r->job->output) wt_provenance(&provenance, r->job->key);
-    int result = frames_commit(kept, wt_buf_view(&provenance), err);
-    if (result) frames_abort(dropped);
-    else if (dropped) result = frames_commit(dropped, (wt_str){0}, err);
+    int result = wt_frames_commit(kept, wt_buf_view(&provenance), err);
+    if (result) wt_frames_abort(dropped);
+    else if (dropped) result = wt_frames_commit(dropped, (wt_str){0}, err);
     wt_buf_free(&provenance);
     return result;
 }
@@ -342,13 +343,13 @@ static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena
 }
 
 static int put_kept(run *r, wt_str s, wt_err *err) {
-    if (!r->into) return frames_write(r->kept, s, err);
+    if (!r->into) return wt_frames_write(r->kept, s, err);
     wt_buf_add_str(&r->into->kept, s);
     return 0;
 }
 
 static int put_dropped(run *r, wt_str s, wt_err *err) {
-    if (!r->into) return frames_write(r->dropped, s, err);
+    if (!r->into) return wt_frames_write(r->dropped, s, err);
     wt_buf_add_str(&r->into->dropped, s);
     return 0;
 }
@@ -530,8 +531,8 @@ static void lines_unpack(void *ctx, void *item, wt_str *bytes) {
 
 static int rank_write(run *r, const batch *b, wt_err *err) {
     for (int i = 0; i < N_COUNTERS; i++) r->counter[i] += b->count[i];
-    if (r->kept && frames_write(r->kept, wt_buf_view(&b->kept), err)) return -1;
-    return r->dropped ? frames_write(r->dropped, wt_buf_view(&b->dropped), err) : 0;
+    if (r->kept && wt_frames_write(r->kept, wt_buf_view(&b->kept), err)) return -1;
+    return r->dropped ? wt_frames_write(r->dropped, wt_buf_view(&b->dropped), err) : 0;
 }
 
 static int ranks_round(run *r, rounds *x, wt_err *err) {
@@ -561,9 +562,12 @@ static int ranks_run(run *r, wt_err *err) {
     return got;
 }
 
+static void batch_beside(void *ctx) { wt_press_work(((run *)ctx)->press); }
+
 static int pipeline_run(run *r, wt_err *err) {
     wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .in_place = true, .item_new = batch_new,
-                     .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write};
+                     .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write,
+                     .beside = batch_beside};
     int result = wt_cluster_size() > 1 ? ranks_run(r, err) : wt_pipeline_run(&p, err);
     wt_in_close(r->in);
     r->in = NULL;
@@ -746,8 +750,9 @@ static bool is_file_name(const char *output) {
 }
 
 static void run_free(run *r) {
-    frames_abort(r->kept);
-    frames_abort(r->dropped);
+    wt_frames_abort(r->kept);
+    wt_frames_abort(r->dropped);
+    wt_press_free(r->press);
     wt_in_close(r->in);
     dedup_free(r->d);
     wt_arena_free(r->arena);
@@ -773,7 +778,7 @@ int corpus_run(const corpus_job *job, wt_err *err) {
     wt_str state = wt_str_of(job->state);             /* refused now, not when all is done */
     if (wt_str_ends(state, WT_STR(".zst")) || wt_str_ends(state, WT_STR(".gz")))
         return wt_fail(err, WT_EARG, "state '%s': filters do not compress; choose a name without .zst or .gz", job->state);
-    run r = {.job = job, .arena = wt_arena_new(0)};
+    run r = {.job = job, .arena = wt_arena_new(0), .press = wt_press_new(job->threads)};
     r.to_folder = job->output && !is_file_name(job->output);
     wt_str output = wt_str_of(job->output ? job->output : "-");
     snprintf(r.run_name, sizeof r.run_name, "%016llx",

@@ -1,5 +1,6 @@
-/* common_pipeline.c - items come out in the order of reading for any number of threads; the first
- * failure of any station ends the run with its words, after a prefix of the items was written. */
+/* common_pipeline.c - items come out in the order of reading for any number of threads, and what is left to
+ * `beside` is done; the first failure of any station ends the run with its words, after a prefix of the items
+ * was written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@ typedef struct {
     uint64_t fail_read, fail_work, fail_write;       /* at this item; 0: never */
     int n_new, n_free;
     bool in_place;
+    uint64_t left, n_beside;                         /* what `write` leaves to `beside` */
 } run;
 
 typedef struct {
@@ -53,14 +55,20 @@ static int write_item(void *ctx, void *it, wt_err *err) {
     run *r = ctx;
     item *x = it;
     if (x->number == r->fail_write) return wt_fail(err, WT_EIO, "write broke");
+    __atomic_fetch_add(&r->left, 1, __ATOMIC_RELAXED);
     r->bad_order += x->number != ++r->n_written || x->value != wt_mix64(x->number);
     return 0;
+}
+
+static void beside(void *ctx) {
+    run *r = ctx;
+    __atomic_fetch_add(&r->n_beside, __atomic_exchange_n(&r->left, 0, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 static int go(run *r, int threads, wt_err *err) {
     return wt_pipeline_run(&(wt_pipeline){.ctx = r, .threads = threads, .in_place = r->in_place,
                                           .n_slots = threads == 5 ? 3 : 0, .item_new = item_new,
-                                          .item_free = item_free, .read = read_item, .work = work_item, .write = write_item}, err);
+                                          .item_free = item_free, .read = read_item, .work = work_item, .write = write_item, .beside = beside}, err);
 }
 
 static const int THREADS[] = {1, 2, 5};
@@ -73,6 +81,8 @@ static void order_is_that_of_reading(void **state) {
             assert_int_equal(go(&r, THREADS[t], NULL), 0);
             assert_int_equal(r.n_written, counts[c / 2]);
             assert_int_equal(r.bad_order, 0);
+            assert_int_equal(r.n_beside + r.left, counts[c / 2]);
+            if (r.in_place) assert_int_equal(r.left, 0);     /* each write is followed by it */
             assert_true(r.n_new == r.n_free && r.n_new > 0);
         }
 }
