@@ -2,10 +2,13 @@
  *   sketches   INDEX_BINS x 2 bytes a document
  *   documents  index_doc records
  *   ids        JSON, one behind the other
- *   bands-N    sorted runs of (band key, document)
+ *   bands-R-N  sorted runs of (band key, document); range R of the keys
  *   sketched   JSON; its presence says that the files above are complete
  *   decisions  index_decision records; its presence says that they are
- * Each pass reads the input in batches of lines, cut alike for any number of threads. */
+ *   dropped-N  the dropped documents of part N, until all parts are written
+ * Each pass reads the input in batches of lines, cut alike for any number of threads and ranks. On several ranks
+ * (rounds.h) the folder is one that all of them see. In pass 1 each sketches its batches and writes them to
+ * their places in the files; band keys go to the rank that owns their range. In pass 2 ranks take turns at the parts. */
 #include "dedup/index.h"
 
 #include <fcntl.h>
@@ -17,6 +20,7 @@
 
 #include "common/cluster.h"
 #include "common/doc.h"
+#include "common/frames.h"
 #include "common/hash.h"
 #include "common/in.h"
 #include "common/json.h"
@@ -24,6 +28,8 @@
 #include "common/pipeline.h"
 #include "common/tool.h"
 #include "dedup/index_impl.h"
+#include "dedup/parts.h"
+#include "dedup/rounds.h"
 #include "dedup/words_impl.h"
 
 enum { BATCH_DOCS = 512, BATCH_BYTES = 4 << 20 };
@@ -36,14 +42,17 @@ typedef struct {
     /* lines of the input */
     wt_buf lines;
     size_t *end, n_lines, end_cap;
+    size_t bytes;               /* of the lines */
     uint64_t first;             /* number of the first of them */
-    bool ends_part;
+    uint64_t i_part;
+    bool ends_part, mine;       /* not mine: only counted */
     counters count;
     wt_arena *arena;
     /* pass 1 */
     index_doc doc[BATCH_DOCS];
     uint16_t bins[BATCH_DOCS][INDEX_BINS];
     wt_buf ids;
+    uint64_t id_bytes;          /* ids.len, also of another rank's batch */
     uint64_t *band_keys;        /* BATCH_DOCS x n_bands */
     u64_list words, shingles;
     /* pass 2 */
@@ -58,34 +67,42 @@ typedef struct {
 typedef struct {
     const index_job *job;
     char *dir;
-    int min_matches, n_bands, n_runs;
+    int min_matches, n_bands, n_ranges, *n_runs;
     uint64_t n_docs;
     counters count;
     /* reading */
     wt_in *in;
     size_t i_file;
-    uint64_t docs_read, part_bytes;
+    uint64_t docs_read, part_bytes, part_read;
     /* pass 1 */
-    FILE *sketches, *documents, *ids;
+    int sketches, documents, ids;   /* open files, or -1 */
     spill *bands;
     uint64_t id_at;
     /* pass 2 */
     mapped m_sketches, m_documents, m_ids, m_decisions;
-    wt_out *kept, *dropped;
-    uint64_t i_part;
+    wt_press *press;
+    wt_frames *kept, *dropped;
+    uint64_t i_part;            /* of kept and dropped */
 } run;
+
+static int my_rank(void) { return wt_cluster_rank(); }
+static int n_ranks(void) { return wt_cluster_size(); }
 
 /* ---- reading ---- */
 
 static bool batch_full(const run *r, const batch *b) {
-    return b->n_lines >= BATCH_DOCS || b->lines.len >= BATCH_BYTES || b->ends_part ||
+    return b->n_lines >= BATCH_DOCS || b->bytes >= BATCH_BYTES || b->ends_part ||
            (r->job->limit && r->docs_read >= r->job->limit);
 }
 
 static void batch_take(run *r, batch *b, wt_str line) {
-    wt_buf_add_str(&b->lines, line);
-    WT_GROW(b->end, b->end_cap, b->n_lines + 1);
-    b->end[b->n_lines++] = b->lines.len;
+    b->bytes += line.len;
+    if (b->mine) {
+        wt_buf_add_str(&b->lines, line);
+        WT_GROW(b->end, b->end_cap, b->n_lines + 1);
+        b->end[b->n_lines] = b->bytes;
+    }
+    b->n_lines++;
     b->count.bytes_in += line.len + 1;
     r->docs_read++;
     r->part_bytes += line.len + 1;
@@ -94,14 +111,14 @@ static void batch_take(run *r, batch *b, wt_str line) {
     r->part_bytes = 0;
 }
 
-static int batch_read(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    batch *b = item;
+static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
     const wt_paths *inputs = r->job->inputs;
-    b->lines.len = b->n_lines = 0;
+    b->lines.len = b->n_lines = b->bytes = 0;
+    b->mine = mine;
     b->ends_part = false;
     b->count = (counters){0};
     b->first = r->docs_read;
+    b->i_part = r->part_read;
     while (!batch_full(r, b)) {
         wt_str line;
         if (!r->in && r->i_file == inputs->n) break;
@@ -116,7 +133,20 @@ static int batch_read(void *ctx, void *item, wt_err *err) {
             batch_take(r, b, line);
         }
     }
+    r->part_read += b->ends_part;
     return b->n_lines > 0 || b->count.too_long > 0;
+}
+
+/* A batch whose part is written here; those of other ranks are passed over. */
+static int batch_read(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    int got;
+    bool mine;
+    do {
+        mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
+        got = batch_fill(r, item, mine, err);
+    } while (got > 0 && !mine);
+    return got;
 }
 
 static wt_str batch_line(const batch *b, size_t i) {
@@ -141,14 +171,11 @@ static void batch_free(void *ctx, void *item) {
     free(b);
 }
 
-static int read_all(run *r, const char *label, int (*work)(void *, void *, int, wt_err *),
-                    int (*write)(void *, void *, wt_err *), wt_err *err) {
-    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
-                     .item_free = batch_free, .read = batch_read, .work = work, .write = write};
+static int read_all(run *r, const char *label, int (*pass)(run *r, wt_err *err), wt_err *err) {
     r->i_file = 0;
-    r->docs_read = r->part_bytes = 0;
+    r->docs_read = r->part_bytes = r->part_read = 0;
     wt_progress_begin(label, "documents", r->n_docs);
-    int result = wt_pipeline_run(&p, err);
+    int result = pass(r, err);
     wt_progress_end();
     wt_in_close(r->in);
     r->in = NULL;
@@ -224,48 +251,139 @@ static int sketch_work(void *ctx, void *item, int i_thread, wt_err *err) {
         b->doc[i].score = score_of(r->job, field, text);
         sketch_document(r, b, i, text);
     }
+    b->id_bytes = b->ids.len;
     return 0;
 }
 
-static int put(FILE *file, const void *bytes, size_t n, wt_err *err) {
-    return n == 0 || fwrite(bytes, 1, n, file) == n ? 0 : wt_fail_errno(err, "cannot write the index");
+static int put(int file, const void *bytes, size_t n, uint64_t at, wt_err *err) {
+    for (size_t done = 0; done < n;) {
+        ssize_t wrote = pwrite(file, (const char *)bytes + done, n - done, (off_t)(at + done));
+        if (wrote < 0) return wt_fail_errno(err, "cannot write the index");
+        done += (size_t)wrote;
+    }
+    return 0;
 }
 
-static int sketch_write(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    batch *b = item;
+/* The batch's records go where its first document's place is. */
+static int batch_store(const run *r, batch *b, wt_err *err) {
+    for (size_t i = 0; i < b->n_lines; i++) b->doc[i].id_at += r->id_at;
+    return put(r->sketches, b->bins, b->n_lines * sizeof b->bins[0], b->first * sizeof b->bins[0], err) ||
+           put(r->documents, b->doc, b->n_lines * sizeof b->doc[0], b->first * sizeof b->doc[0], err) ||
+           put(r->ids, b->ids.ptr, b->ids.len, r->id_at, err) ? -1 : 0;
+}
+
+static int batch_pass(run *r, const batch *b, wt_err *err) {
     if (r->n_docs + b->n_lines >= UINT32_MAX) return wt_fail(err, WT_ELIMIT, "an index holds up to 2^32 - 2 documents");
-    for (size_t i = 0; i < b->n_lines; i++) {
-        b->doc[i].id_at += r->id_at;
-        for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++)
-            if (spill_add(r->bands, b->band_keys[i * (size_t)r->n_bands + (size_t)band], r->n_docs + i, err)) return -1;
-    }
-    if (put(r->sketches, b->bins, b->n_lines * sizeof b->bins[0], err) ||
-        put(r->documents, b->doc, b->n_lines * sizeof b->doc[0], err) || put(r->ids, b->ids.ptr, b->ids.len, err))
-        return -1;
-    r->id_at += b->ids.len;
+    r->id_at += b->id_bytes;
     r->n_docs += b->n_lines;
     wt_progress_set(r->n_docs);
     return 0;
 }
 
-/* ---- the files of the index ---- */
-
-static FILE *file_make(const run *r, const char *name, wt_err *err) {
-    char *path = wt_path_join(r->dir, name);
-    FILE *file = fopen(path, "wb");
-    if (!file) wt_fail_errno(err, "cannot write '%s'", path);
-    else setvbuf(file, NULL, _IOFBF, 1 << 20);
-    free(path);
-    return file;
+static spill_record band_record(const run *r, const batch *b, size_t i, int band) {
+    return (spill_record){b->band_keys[i * (size_t)r->n_bands + (size_t)band], b->first + i};
 }
 
-static int file_end(FILE **file, wt_err *err) {
-    bool good = fflush(*file) == 0 && fsync(fileno(*file)) == 0;
-    if (!good) wt_fail_errno(err, "cannot write the index");
-    fclose(*file);
-    *file = NULL;
-    return good ? 0 : -1;
+static int sketch_write(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
+    for (size_t i = 0; i < b->n_lines; i++)
+        for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++) {
+            spill_record record = band_record(r, b, i, band);
+            if (spill_add(r->bands, record.key, record.value, err)) return -1;
+        }
+    return batch_store(r, b, err) || batch_pass(r, b, err) ? -1 : 0;
+}
+
+/* ---- sketches, several ranks ---- */
+
+static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) { return batch_fill(ctx, item, mine, err); }
+static void ids_pack(void *ctx, const void *item, wt_buf *bytes) {
+    pack_bytes(bytes, &((const batch *)item)->id_bytes, sizeof(uint64_t));
+}
+static void ids_unpack(void *ctx, void *item, wt_str *bytes) {
+    memcpy(&((batch *)item)->id_bytes, unpack_bytes(bytes).ptr, sizeof(uint64_t));
+}
+
+/* Range i of n has the keys from 2^64 / n * i on. */
+static int range_of(uint64_t key, int n_ranges) { return (int)((unsigned __int128)key * (unsigned)n_ranges >> 64); }
+
+/* My band keys go to their owners, those of my range come here. */
+static int bands_exchange(run *r, const rounds *x, wt_err *err) {
+    int size = n_ranks(), result = 0;
+    wt_buf *to = wt_xcalloc((size_t)size, sizeof *to);
+    for (size_t k = 0; k < rounds_size(x); k++) {
+        const batch *b = rounds_item(x, k);
+        for (size_t i = 0; rounds_is_mine(x, k) && i < b->n_lines; i++)
+            for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++) {
+                spill_record record = band_record(r, b, i, band);
+                wt_buf_add(&to[range_of(record.key, size)], &record, sizeof record);
+            }
+    }
+    void **part = wt_xcalloc((size_t)size, sizeof *part), *all;
+    size_t *send = wt_xcalloc(2 * (size_t)size, sizeof *send), n = 0;
+    for (int i = 0; i < size; i++) part[i] = to[i].ptr, send[i] = to[i].len;
+    wt_cluster_exchange(part, send, &all, send + size);
+    for (int i = 0; i < size; i++) n += send[size + i] / sizeof(spill_record);
+    const spill_record *record = all;
+    for (size_t i = 0; i < n && !result; i++) result = spill_add(r->bands, record[i].key, record[i].value, err);
+    for (int i = 0; i < size; i++) wt_buf_free(&to[i]);
+    free(to), free(part), free(send), free(all);
+    return result;
+}
+
+static int sketch_round(run *r, rounds *x, wt_err *err) {
+    rounds_share(x, ids_pack, ids_unpack);
+    int result = bands_exchange(r, x, err);
+    for (size_t i = 0; i < rounds_size(x) && !result; i++) {
+        if (rounds_is_mine(x, i)) result = batch_store(r, rounds_item(x, i), err);
+        if (!result) result = batch_pass(r, rounds_item(x, i), err);
+    }
+    return rounds_agree(result, err);
+}
+
+static int sketch_all(run *r, wt_err *err) {
+    if (n_ranks() == 1) {
+        wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+                         .item_free = batch_free, .read = batch_read, .work = sketch_work, .write = sketch_write};
+        return wt_pipeline_run(&p, err);
+    }
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->threads, .item_new = batch_new,
+                                            .item_free = batch_free, .read = turn_read, .work = sketch_work});
+    int got;
+    while ((got = rounds_next(x, err)) > 0 && (got = sketch_round(r, x, err)) == 0) {}
+    rounds_free(x);
+    return got;
+}
+
+/* ---- the files of the index ---- */
+
+static int file_open(const run *r, const char *name, int flags, int *file, wt_err *err) {
+    char *path = wt_path_join(r->dir, name);
+    *file = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
+    int result = *file < 0 ? wt_fail_errno(err, "cannot write '%s'", path) : 0;
+    free(path);
+    return result;
+}
+
+/* Empty files, by one rank; then open on all. */
+static int files_open(run *r, wt_err *err) {
+    const char *name[] = {"sketches", "documents", "ids"};
+    int *file[] = {&r->sketches, &r->documents, &r->ids}, result = 0;
+    for (int i = 0; i < 3 && my_rank() == 0 && !result; i++) result = file_open(r, name[i], O_CREAT | O_TRUNC, file[i], err);
+    if (rounds_agree(result, err)) return -1;
+    for (int i = 0; i < 3 && my_rank() > 0 && !result; i++) result = file_open(r, name[i], 0, file[i], err);
+    return result;
+}
+
+static int files_close(run *r, wt_err *err) {
+    int *file[] = {&r->sketches, &r->documents, &r->ids}, result = 0;
+    for (int i = 0; i < 3; i++) {
+        if (fsync(*file[i]) && !result) result = wt_fail_errno(err, "cannot write the index");
+        close(*file[i]);
+        *file[i] = -1;
+    }
+    return result;
 }
 
 static int map_file(const run *r, const char *name, size_t bytes_wanted, mapped *m, wt_err *err) {
@@ -289,43 +407,66 @@ static void unmap(mapped *m) {
     *m = (mapped){0};
 }
 
-static int index_build(run *r, wt_err *err) {
-    r->sketches = file_make(r, "sketches", err);
-    r->documents = r->sketches ? file_make(r, "documents", err) : NULL;
-    r->ids = r->documents ? file_make(r, "ids", err) : NULL;
-    r->bands = r->ids ? spill_new(r->dir, "bands", r->job->memory, err) : NULL;
-    if (!r->bands || read_all(r, "sketching", sketch_work, sketch_write, err)) return -1;
-    if ((r->n_runs = spill_end(r->bands, err)) < 0) return -1;
-    spill_free(r->bands);
-    r->bands = NULL;
-    if (file_end(&r->sketches, err) || file_end(&r->documents, err) || file_end(&r->ids, err)) return -1;
+/* How many runs each range has, from its rank to all. */
+static void tell_runs(run *r, int n_mine) {
+    uint64_t *told = wt_xcalloc((size_t)n_ranks(), sizeof *told);
+    told[my_rank()] = (uint64_t)n_mine;
+    wt_cluster_sum_u64(told, (size_t)n_ranks());
+    r->n_ranges = n_ranks();
+    r->n_runs = wt_xcalloc((size_t)r->n_ranges, sizeof *r->n_runs);
+    for (int i = 0; i < r->n_ranges; i++) r->n_runs[i] = (int)told[i];
+    free(told);
+}
+
+static int mark_sketched(const run *r, const char *path, wt_err *err) {
     wt_buf json = {0};
-    char *path = wt_path_join(r->dir, "sketched");
-    wt_buf_printf(&json, "{\"documents\":%llu,\"runs\":%d}\n", (unsigned long long)r->n_docs, r->n_runs);
+    wt_buf_printf(&json, "{\"documents\":%llu,\"runs\":[", (unsigned long long)r->n_docs);
+    for (int i = 0; i < r->n_ranges; i++) wt_buf_printf(&json, "%s%d", i ? "," : "", r->n_runs[i]);
+    wt_buf_printf(&json, "]}\n");
     int result = wt_write_file(path, wt_buf_view(&json), err);
-    free(path);
     wt_buf_free(&json);
     return result;
 }
 
-/* 1 when pass 1 is complete already, 0 when not. */
-static int index_find(run *r, wt_err *err) {
+static int index_build(run *r, const char *path, wt_err *err) {
+    int n_runs = 0, result = files_open(r, err);
+    if (!result && !(r->bands = spill_new(r->dir, "bands", my_rank(), r->job->memory, err))) result = -1;
+    if (rounds_agree(result, err) || read_all(r, "sketching", sketch_all, err)) return -1;
+    if ((n_runs = spill_end(r->bands, err)) < 0) result = -1;
+    spill_free(r->bands);
+    r->bands = NULL;
+    if (!result) result = files_close(r, err);
+    if (rounds_agree(result, err)) return -1;
+    tell_runs(r, n_runs);
+    return rounds_agree(my_rank() == 0 ? mark_sketched(r, path, err) : 0, err);
+}
+
+/* What mark_sketched() wrote: the ranges are as many as ranks there were then. */
+static int index_load(run *r, const char *path, wt_err *err) {
     wt_buf text = {0};
-    wt_json json;
+    wt_json json, value;
+    wt_json_iter it;
     int64_t docs, runs;
-    char *path = wt_path_join(r->dir, "sketched");
-    int result = wt_exists(path) ? 1 : 0;
-    if (result && (wt_read_file(path, 4096, &text, err) || wt_json_parse(wt_buf_view(&text), &json, err) ||
-                   wt_json_i64(wt_json_get(json, "documents"), &docs) || wt_json_i64(wt_json_get(json, "runs"), &runs)))
-        result = wt_fail(err, WT_EDATA, "'%s' is damaged; remove its folder", path);
-    if (result > 0) {
-        r->n_docs = (uint64_t)docs;
-        r->n_runs = (int)runs;
-        wt_info("the sketches of %llu documents are there", (unsigned long long)r->n_docs);
+    int result = wt_read_file(path, 1 << 20, &text, err), got = 0;
+    size_t cap = 0;
+    if (!result && (wt_json_parse(wt_buf_view(&text), &json, err) || wt_json_i64(wt_json_get(json, "documents"), &docs) ||
+                    wt_json_iter_init(&it, wt_json_get(json, "runs"), err))) result = -1;
+    while (!result && (got = wt_json_next(&it, NULL, &value, err)) > 0) {
+        if (wt_json_i64(value, &runs) || runs < 0 || runs > INT32_MAX) result = -1;
+        WT_GROW(r->n_runs, cap, (size_t)r->n_ranges + 1);
+        r->n_runs[r->n_ranges++] = (int)runs;
     }
-    free(path);
     wt_buf_free(&text);
-    return result;
+    if (result || got < 0) return wt_fail(err, WT_EDATA, "'%s' is damaged; remove its folder", path);
+    r->n_docs = (uint64_t)docs;
+    wt_info("the sketches of %llu documents are there", (unsigned long long)r->n_docs);
+    return 0;
+}
+
+/* Files may appear while a slower rank looks: one looks for all. */
+static bool is_there(const char *path) {
+    bool there = my_rank() == 0 && wt_exists(path);
+    return wt_cluster_any(there);
 }
 
 static int index_map(run *r, wt_err *err) {
@@ -336,17 +477,18 @@ static int index_map(run *r, wt_err *err) {
 
 static int decide(run *r, const char *path, wt_err *err) {
     index_set set = {.dir = r->dir, .doc = r->m_documents.bytes, .bins = r->m_sketches.bytes, .n = r->n_docs,
-                     .min_matches = r->min_matches, .n_runs = r->n_runs, .threads = r->job->threads,
+                     .min_matches = r->min_matches, .n_ranges = r->n_ranges, .n_runs = r->n_runs, .threads = r->job->threads,
                      .memory = r->job->memory};
+    bool writes = my_rank() == 0;
     size_t bytes = (r->n_docs + 1) * sizeof(index_decision);
-    index_decision *decision = wt_big_alloc(bytes, "decisions", err);
-    if (!decision) return -1;
+    index_decision *decision = writes ? wt_big_alloc(bytes, "decisions", err) : NULL;
+    if (rounds_agree(writes && !decision, err)) return -1;
     wt_progress_begin("comparing", "band keys", 0);
     int result = index_decide(&set, decision, err);
     wt_progress_end();
-    if (!result) result = wt_write_file(path, (wt_str){(char *)decision, r->n_docs * sizeof *decision}, err);
-    wt_big_free(decision, bytes);
-    return result;
+    if (writes && !result) result = wt_write_file(path, (wt_str){(char *)decision, r->n_docs * sizeof *decision}, err);
+    if (decision) wt_big_free(decision, bytes);
+    return rounds_agree(result, err);
 }
 
 /* ---- pass 2 ---- */
@@ -398,22 +540,31 @@ static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
     return 0;
 }
 
-static int part_open(run *r, wt_err *err) {
-    wt_buf path = {0};
-    wt_buf_printf(&path, "%s/part-%05llu.jsonl.zst", r->job->output, (unsigned long long)r->i_part++);
-    r->kept = wt_out_open(path.ptr, err);
-    wt_buf_free(&path);
-    return r->kept ? 0 : -1;
+static int part_open(run *r, uint64_t i_part, wt_err *err) {
+    char *kept = parts_kept_path(r->job->output, i_part), *dropped = parts_dropped_path(r->dir, i_part);
+    r->i_part = i_part;
+    r->kept = wt_frames_open(kept, r->press, err);
+    if (r->kept) r->dropped = wt_frames_open(dropped, r->press, err);
+    free(kept), free(dropped);
+    return r->dropped ? 0 : -1;
 }
 
-static int out_end(const run *r, wt_out **out, wt_err *err) {
-    wt_out *done = *out;
+static int part_close(run *r, wt_err *err) {
+    wt_frames *kept = r->kept, *dropped = r->dropped;
+    if (!kept) return 0;
     wt_buf json = {0};
     wt_provenance(&json, r->job->key);
-    wt_out_provenance(done, wt_buf_view(&json), NULL);
+    r->kept = r->dropped = NULL;
+    int result = wt_frames_commit(kept, wt_buf_view(&json), err);
+    if (result) wt_frames_abort(dropped);
+    else result = wt_frames_commit(dropped, (wt_str){0}, err);
     wt_buf_free(&json);
-    *out = NULL;
-    return wt_out_commit(done, err);
+    return result;
+}
+
+static int part_turn(run *r, uint64_t i_part, wt_err *err) {
+    if (r->kept && r->i_part == i_part) return 0;
+    return part_close(r, err) || part_open(r, i_part, err) ? -1 : 0;
 }
 
 static void count_add(counters *to, const counters *from) {
@@ -425,22 +576,38 @@ static void count_add(counters *to, const counters *from) {
 static int write_batch(void *ctx, void *item, wt_err *err) {
     run *r = ctx;
     batch *b = item;
-    if (wt_out_str(r->kept, wt_buf_view(&b->kept), err) || wt_out_str(r->dropped, wt_buf_view(&b->dropped), err)) return -1;
+    if (part_turn(r, b->i_part, err) || wt_frames_write(r->kept, wt_buf_view(&b->kept), err) ||
+        wt_frames_write(r->dropped, wt_buf_view(&b->dropped), err)) return -1;
     r->count.docs_in += b->n_lines;
     count_add(&r->count, &b->count);
     wt_progress_set(r->count.docs_in);
-    return b->ends_part && (out_end(r, &r->kept, err) || part_open(r, err)) ? -1 : 0;
+    return 0;
+}
+
+/* The last part may be without a line. */
+static int write_parts(run *r, wt_err *err) {
+    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+                     .item_free = batch_free, .read = batch_read, .work = write_work, .write = write_batch};
+    if (wt_pipeline_run(&p, err)) return -1;
+    bool last_is_mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
+    return (last_is_mine && part_turn(r, r->part_read, err)) || part_close(r, err) ? -1 : 0;
+}
+
+static int join_dropped(const run *r, wt_err *err) {
+    wt_buf json = {0};
+    wt_provenance(&json, r->job->key);
+    int result = parts_join_dropped(r->job->output, r->dir, r->part_read + 1, wt_buf_view(&json), err);
+    wt_buf_free(&json);
+    return result;
 }
 
 static int write_corpus(run *r, wt_err *err) {
-    char *path = wt_path_join(r->job->output, "dropped.jsonl.zst");
-    r->dropped = wt_out_open(path, err);
-    free(path);
-    if (!r->dropped || part_open(r, err) || read_all(r, "writing", write_work, write_batch, err)) return -1;
+    if (rounds_agree(read_all(r, "writing", write_parts, err), err)) return -1;
+    wt_cluster_sum_u64((uint64_t *)&r->count, sizeof r->count / sizeof(uint64_t));
     if (r->count.docs_in != r->n_docs)
         return wt_fail(err, WT_EDATA, "%llu documents in the first pass and %llu in the second; rerun with --force",
                        (unsigned long long)r->n_docs, (unsigned long long)r->count.docs_in);
-    return out_end(r, &r->kept, err) || out_end(r, &r->dropped, err) ? -1 : 0;
+    return rounds_agree(my_rank() == 0 ? join_dropped(r, err) : 0, err);
 }
 
 /* ---- the run ---- */
@@ -458,30 +625,41 @@ static void report(const run *r) {
 }
 
 static int run_all(run *r, wt_err *err) {
-    char *path = wt_path_join(r->dir, "decisions");
-    int found = index_find(r, err), result = found < 0 ? -1 : 0;
-    if (!found) result = index_build(r, err);
+    char *sketched = wt_path_join(r->dir, "sketched"), *decided = wt_path_join(r->dir, "decisions");
+    bool found = is_there(sketched), all_found = is_there(decided) && found;
+    int result = found ? index_load(r, sketched, err) : index_build(r, sketched, err);
     if (!result) result = index_map(r, err);
-    if (!result && !(found && wt_exists(path))) result = decide(r, path, err);
-    if (!result) spill_remove(r->dir, "bands", r->n_runs);
-    if (!result) result = map_file(r, "decisions", r->n_docs * sizeof(index_decision), &r->m_decisions, err);
+    result = rounds_agree(result, err);
+    if (!result && !all_found) result = decide(r, decided, err);
+    if (!result && my_rank() == 0) spill_remove(r->dir, "bands", r->n_ranges, r->n_runs);
+    if (!result) result = rounds_agree(map_file(r, "decisions", r->n_docs * sizeof(index_decision), &r->m_decisions, err), err);
     if (!result) result = write_corpus(r, err);
     if (!result) report(r);
-    free(path);
+    free(sketched), free(decided);
     return result;
 }
 
 static void run_free(run *r) {
-    FILE *files[] = {r->sketches, r->documents, r->ids};
+    int files[] = {r->sketches, r->documents, r->ids};
     for (int i = 0; i < 3; i++)
-        if (files[i]) fclose(files[i]);
-    if (r->kept) wt_out_abort(r->kept);
-    if (r->dropped) wt_out_abort(r->dropped);
+        if (files[i] >= 0) close(files[i]);
+    wt_frames_abort(r->kept);
+    wt_frames_abort(r->dropped);
+    wt_press_free(r->press);
     spill_free(r->bands);
     mapped *maps[] = {&r->m_sketches, &r->m_documents, &r->m_ids, &r->m_decisions};
     for (int i = 0; i < 4; i++) unmap(maps[i]);
     wt_in_close(r->in);
+    free(r->n_runs);
     free(r->dir);
+}
+
+/* One rank makes the folder of the work, and one takes it away. */
+static int work_dir_make(const run *r, bool fresh, wt_err *err) {
+    int result = 0;
+    if (my_rank() == 0 && fresh && wt_exists(r->dir)) result = wt_remove_tree(r->dir, err);
+    if (my_rank() == 0 && !result) result = wt_mkdirs(r->dir, err);
+    return rounds_agree(result, err);
 }
 
 static int job_check(const index_job *job, wt_err *err) {
@@ -499,16 +677,17 @@ static int job_check(const index_job *job, wt_err *err) {
 }
 
 int index_run(const index_job *job, wt_err *err) {
-    run r = {.job = job, .min_matches = index_matches_needed(job->rules.threshold)};
+    run r = {.job = job, .min_matches = index_matches_needed(job->rules.threshold), .sketches = -1, .documents = -1,
+             .ids = -1};
     r.n_bands = index_bands(r.min_matches);
     if (job_check(job, err)) return -1;
+    r.press = wt_press_new(job->threads);
     int begin = wt_run_begin(job->output, true, job->key, job->force, err), result = begin < 0 ? -1 : 0;
     if (!result && begin != WT_RUN_DONE) {
         r.dir = wt_path_join(job->output, ".state");
-        if (begin == WT_RUN_FRESH && wt_exists(r.dir)) result = wt_remove_tree(r.dir, err);
-        if (!result) result = wt_mkdirs(r.dir, err);
+        result = work_dir_make(&r, begin == WT_RUN_FRESH, err);
         if (!result) result = run_all(&r, err);
-        if (!result) result = wt_remove_tree(r.dir, err);
+        if (!result) result = rounds_agree(my_rank() == 0 ? wt_remove_tree(r.dir, err) : 0, err);
         if (!result) result = wt_run_finish(job->output, true, job->key, err);
     }
     run_free(&r);

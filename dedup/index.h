@@ -16,8 +16,8 @@
  *
  * Memory: `memory` and 52 bytes a document. Disk, in OUT/.state until the end: 570 bytes a document and
  * 16 a band (52 of them at 0.8). The output is the same for any number of threads and any memory. A
- * rerun starts again behind the last complete one of the steps above. One process does it: on several
- * ranks wt-dedup refuses. */
+ * rerun starts again behind the last complete one of the steps above. Several ranks (common/cluster.h) need the folder
+ * in common; each takes `memory` and 44 bytes a document (the first 52), and their output is that of one. */
 #ifndef WT_DEDUP_INDEX_H
 #define WT_DEDUP_INDEX_H
 

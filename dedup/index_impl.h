@@ -14,11 +14,12 @@ typedef struct {
 } index_doc;
 
 typedef struct {
-    const char *dir;            /* with the runs of "bands" */
+    const char *dir;            /* with the runs of "bands", the keys cut into ranges */
     const index_doc *doc;       /* n */
     const uint16_t *bins;       /* n x INDEX_BINS */
     size_t n;
-    int min_matches, n_runs, threads;
+    int min_matches, n_ranges, threads;
+    const int *n_runs;          /* n_ranges */
     uint64_t memory;
 } index_set;
 
@@ -27,7 +28,7 @@ typedef struct {
     uint32_t kept, matches;
 } index_decision;
 
-/* Fills n decisions. */
+/* Fills n decisions, on rank 0; the others may give NULL. Collective: ranges of keys are dealt to the ranks. */
 int index_decide(const index_set *set, index_decision *decision, wt_err *err);
 
 static inline int index_bands(int min_matches) { return INDEX_BINS - min_matches + 1; }

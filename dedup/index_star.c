@@ -1,18 +1,20 @@
 /* index_star.c - from band keys on disk to star clusters.
  *
  * Documents are renamed to their ranks, best first. Those with equal sketches have the same neighbours,
- * so only the best of them takes part. Each group of equal band keys is compared pair by pair; a pair
+ * so only the best of them takes part (all ranks of a cluster sort alike). Each group of equal band keys is compared pair by pair; a pair
  * that is similar becomes an edge (better, worse) in the group of the first band that it shares, hence
  * once. Edges sorted by rank are walked once: when a document comes up as the better end, all that could
- * drop it has been seen. */
+ * drop it has been seen. Groups lie in the range of their key, and ranges are dealt to ranks; one rank walks. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "common/hash.h"
 #include "common/memory.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
 #include "dedup/index_impl.h"
+#include "dedup/rounds.h"
 
 enum { ITEM_RECORDS = 1 << 15, ITEM_PAIRS = 1 << 15 };
 
@@ -207,11 +209,15 @@ static int item_write(void *ctx, void *slot, wt_err *err) {
     return 0;
 }
 
-/* Returns the runs of edges, or -1. */
-static int find_edges(star *s, wt_err *err) {
+/* Of one range. Returns the runs of edges, or -1. */
+static int find_edges(star *s, int range, wt_err *err) {
     const index_set *set = s->set;
-    s->bands = spill_open(set->dir, "bands", set->n_runs, set->memory / 2, err);
-    s->edges = s->bands ? spill_new(set->dir, "edges", set->memory / 2, err) : NULL;
+    spill_free(s->bands);
+    spill_free(s->edges);
+    s->edges = NULL;
+    s->n_group = 0;
+    s->bands = spill_open(set->dir, "bands", range, range + 1, set->n_runs, set->memory / 2, err);
+    if (s->bands) s->edges = spill_new(set->dir, "edges", range, set->memory / 2, err);
     if (!s->edges || next_record(s, err)) return -1;
     wt_pipeline p = {.ctx = s, .threads = set->threads, .stop_on_signal = true, .item_new = item_new,
                      .item_free = item_free, .read = item_read, .work = item_work, .write = item_write};
@@ -221,11 +227,11 @@ static int find_edges(star *s, wt_err *err) {
 /* ---- edges to stars ---- */
 
 /* best[rank]: the kept document in whose name this one goes; its own rank where it stays. */
-static int walk_edges(star *s, int n_runs, index_decision *best, wt_err *err) {
+static int walk_edges(star *s, const int *n_runs, index_decision *best, wt_err *err) {
     spill_record edge;
     int got;
     spill_free(s->edges);
-    s->edges = spill_open(s->set->dir, "edges", n_runs, s->set->memory, err);
+    s->edges = spill_open(s->set->dir, "edges", 0, s->set->n_ranges, n_runs, s->set->memory, err);
     if (!s->edges) return -1;
     for (size_t i = 0; i < s->set->n; i++) best[i] = (index_decision){(uint32_t)i, INDEX_BINS};
     while ((got = spill_next(s->edges, &edge, err)) > 0) {
@@ -243,23 +249,42 @@ static void name_documents(const star *s, const index_decision *best, index_deci
     }
 }
 
+/* Fills n_runs of the edges of all ranges, on all ranks. */
+static int find_all_edges(star *s, int *n_runs, wt_err *err) {
+    int n_ranges = s->set->n_ranges, result = 0;
+    uint64_t *told = wt_xcalloc((size_t)n_ranges + 2, sizeof *told);
+    for (int range = wt_cluster_rank(); range < n_ranges && !result; range += wt_cluster_size()) {
+        int n = find_edges(s, range, err);
+        if (n < 0) result = -1;
+        else told[range] = (uint64_t)n;
+    }
+    told[n_ranges] = s->n_compared, told[n_ranges + 1] = s->n_edges;
+    wt_cluster_sum_u64(told, (size_t)n_ranges + 2);
+    for (int range = 0; range < n_ranges; range++) n_runs[range] = (int)told[range];
+    wt_report_count("pairs compared", told[n_ranges]);
+    wt_report_count("pairs similar", told[n_ranges + 1]);
+    free(told);
+    return rounds_agree(result, err);
+}
+
 static int decide(star *s, index_decision *decision, wt_err *err) {
     size_t n = s->set->n, bytes = 2 * (n + 1) * sizeof(spill_record);
     spill_record *room = wt_big_alloc(bytes, "ranks of the documents", err);
-    if (!room) return -1;
+    if (rounds_agree(room ? 0 : -1, err)) return -1;
     rank_documents(s, room, room + n);
     find_alike(s, room, room + n);
     wt_big_free(room, bytes);
-    int n_runs = find_edges(s, err);
-    if (n_runs < 0) return -1;
-    index_decision *best = wt_xmalloc((n + 1) * sizeof *best);
-    int result = walk_edges(s, n_runs, best, err);
-    if (!result) name_documents(s, best, decision);
-    free(best);
-    spill_remove(s->set->dir, "edges", n_runs);
-    wt_report_count("pairs compared", s->n_compared);
-    wt_report_count("pairs similar", s->n_edges);
-    return result;
+    int *n_runs = wt_xcalloc((size_t)s->set->n_ranges, sizeof *n_runs);
+    int result = find_all_edges(s, n_runs, err);
+    if (!result && wt_cluster_rank() == 0) {
+        index_decision *best = wt_xmalloc((n + 1) * sizeof *best);
+        result = walk_edges(s, n_runs, best, err);
+        if (!result) name_documents(s, best, decision);
+        free(best);
+        spill_remove(s->set->dir, "edges", s->set->n_ranges, n_runs);
+    }
+    free(n_runs);
+    return rounds_agree(result, err);
 }
 
 int index_decide(const index_set *set, index_decision *decision, wt_err *err) {

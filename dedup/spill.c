@@ -23,7 +23,7 @@ struct spill {
     /* writing */
     spill_record *records, *scratch;
     size_t n, cap, block_bytes;
-    int n_runs;
+    int range, n_runs;
     /* reading */
     run_reader *run;
     int *heap, n_heap;
@@ -52,9 +52,9 @@ void spill_sort(spill_record *records, spill_record *scratch, size_t n) {
     if (from != records) memcpy(records, from, n * sizeof *records);
 }
 
-static char *run_path(const char *dir, const char *name, int i_run) {
+static char *run_path(const char *dir, const char *name, int range, int i_run) {
     wt_buf path = {0};
-    wt_buf_printf(&path, "%s/%s-%d", dir, name, i_run);
+    wt_buf_printf(&path, "%s/%s-%d-%d", dir, name, range, i_run);
     return path.ptr;
 }
 
@@ -67,8 +67,9 @@ static spill *spill_make(const char *dir, const char *name) {
 
 /* ---- writing ---- */
 
-spill *spill_new(const char *dir, const char *name, uint64_t bytes, wt_err *err) {
+spill *spill_new(const char *dir, const char *name, int range, uint64_t bytes, wt_err *err) {
     spill *s = spill_make(dir, name);
+    s->range = range;
     s->cap = (size_t)(bytes / (2 * sizeof(spill_record)));
     if (s->cap < RUN_BUFFER_MIN) s->cap = RUN_BUFFER_MIN;
     s->block_bytes = 2 * s->cap * sizeof(spill_record);
@@ -83,7 +84,7 @@ spill *spill_new(const char *dir, const char *name, uint64_t bytes, wt_err *err)
 
 static int run_write(spill *s, wt_err *err) {
     if (s->n == 0) return 0;
-    char *path = run_path(s->dir, s->name, s->n_runs++);
+    char *path = run_path(s->dir, s->name, s->range, s->n_runs++);
     FILE *file = fopen(path, "wb");
     spill_sort(s->records, s->scratch, s->n);
     bool good = file && fwrite(s->records, sizeof *s->records, s->n, file) == s->n && fflush(file) == 0 &&
@@ -119,12 +120,13 @@ void spill_free(spill *s) {
     free(s);
 }
 
-void spill_remove(const char *dir, const char *name, int n_runs) {
-    for (int i = 0; i < n_runs; i++) {
-        char *path = run_path(dir, name, i);
-        unlink(path);
-        free(path);
-    }
+void spill_remove(const char *dir, const char *name, int n_ranges, const int *n_runs) {
+    for (int range = 0; range < n_ranges; range++)
+        for (int i = 0; i < n_runs[range]; i++) {
+            char *path = run_path(dir, name, range, i);
+            unlink(path);
+            free(path);
+        }
 }
 
 /* ---- reading ---- */
@@ -153,21 +155,28 @@ static void sift_down(spill *s, int at) {
     }
 }
 
-static int runs_open(spill *s, wt_err *err) {
-    for (int i = 0; i < s->n_runs; i++) {
-        char *path = run_path(s->dir, s->name, i);
-        s->run[i].file = fopen(path, "rb");
-        s->run[i].buffer = wt_xmalloc(s->run_cap * sizeof *s->run[i].buffer);
-        int result = s->run[i].file ? run_fill(s, &s->run[i], err) : wt_fail_errno(err, "cannot read '%s'", path);
-        free(path);
-        if (result) return -1;
-        if (s->run[i].n > 0) s->heap[s->n_heap++] = i;
-    }
+static int run_open(spill *s, int i, int range, int i_run, wt_err *err) {
+    char *path = run_path(s->dir, s->name, range, i_run);
+    s->run[i].file = fopen(path, "rb");
+    s->run[i].buffer = wt_xmalloc(s->run_cap * sizeof *s->run[i].buffer);
+    int result = s->run[i].file ? run_fill(s, &s->run[i], err) : wt_fail_errno(err, "cannot read '%s'", path);
+    free(path);
+    if (!result && s->run[i].n > 0) s->heap[s->n_heap++] = i;
+    return result;
+}
+
+static int runs_open(spill *s, int from, int to, const int *n_runs, wt_err *err) {
+    int n = 0;
+    for (int range = from; range < to; range++)
+        for (int i_run = 0; i_run < n_runs[range]; i_run++)
+            if (run_open(s, n++, range, i_run, err)) return -1;
     for (int i = s->n_heap / 2; i-- > 0;) sift_down(s, i);
     return 0;
 }
 
-spill *spill_open(const char *dir, const char *name, int n_runs, uint64_t bytes, wt_err *err) {
+spill *spill_open(const char *dir, const char *name, int from, int to, const int *runs_of, uint64_t bytes, wt_err *err) {
+    int n_runs = 0;
+    for (int range = from; range < to; range++) n_runs += runs_of[range];
     if (n_runs > RUNS_MAX) {
         wt_fail(err, WT_ELIMIT, "%d sorted runs are more than %d; give more memory", n_runs, RUNS_MAX);
         return NULL;
@@ -179,7 +188,7 @@ spill *spill_open(const char *dir, const char *name, int n_runs, uint64_t bytes,
     s->run_cap = (size_t)(bytes / sizeof(spill_record)) / (size_t)(n_runs + 1);
     if (s->run_cap < RUN_BUFFER_MIN) s->run_cap = RUN_BUFFER_MIN;
     if (s->run_cap > 1 << 18) s->run_cap = 1 << 18;
-    if (runs_open(s, err)) {
+    if (runs_open(s, from, to, runs_of, err)) {
         spill_free(s);
         return NULL;
     }

@@ -61,6 +61,14 @@ on_ranks() {
     timeout 120 mpirun -n "$_n" --oversubscribe --bind-to none "$@"
 }
 
+# kill_below PID [N]: kill -9 of all processes below PID, or of the last N of them (ranks come behind what starts them).
+# Where there are none it has ended already.
+below() { for _child in $(pgrep -P "$1"); do below "$_child"; echo "$_child"; done; }
+kill_below() {
+    _tree=$(below "$1" | sort -n | tail -n "${2:-1000}")
+    [ -z "$_tree" ] || kill -9 $_tree 2>/dev/null
+}
+
 # toy_shards N VAL_FRACTION: N documents of 60 of 30 words in docs.jsonl, a tokenizer of 300 ids in tok/, shards/.
 toy_shards() {
     awk -v n_docs="$1" 'BEGIN { n = split("the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were", w, " "); s = 7

@@ -103,8 +103,8 @@ static const wt_tool tool = {
         "command is given again.\n"
         "With --index every document is compared with all others that could be similar, on disk (1.4 KB a "
         "document at 0.8). Taken best first, one that is similar to a kept one is dropped, and dropped.jsonl.zst "
-        "says to which (kept_id) and how much (score): clusters are stars, never chains. It runs as one process; "
-        "all else, and overlap, gives the same output under mpirun.",
+        "says to which (kept_id) and how much (score): clusters are stars, never chains.\n"
+        "Under mpirun all ranks share the work and give the same output; they need the output's folder in common.",
     .options = options,
     .commands = commands,
     .inputs_optional = true,
@@ -159,9 +159,6 @@ static int check_index(wt_err *err) {
                  {opt.bands || opt.rows || opt.votes, "bands, --rows or --votes"},
                  {opt.state != NULL, "state"}, {opt.read_only.n, "read-only"}, {opt.fp_rate != 0, "fpr"},
                  {opt.expect > 0, "expect"}, {opt.bytes_per_doc != 35, "bytes-per-doc"}};
-    if (wt_cluster_size() > 1)
-        return wt_fail(err, WT_EARG, "--index sorts on one machine's disk and does not share its work among ranks: start it "
-                       "without mpirun, with -j threads; or take --near, which runs on any number of ranks");
     if (opt.mark || opt.attributes)
         return wt_fail(err, WT_EARG, "--index writes no attributes (--%s): what it drops is in dropped.jsonl.zst, whole, with "
                        "the score and kept_id", opt.mark ? "mark" : "attributes");

@@ -1,6 +1,5 @@
 #!/bin/bash
-# dedup_overlap_ranks.sh - wt-dedup overlap on several ranks: the same bytes as on one, by filter and by
-# table; and --index, which is not for ranks, says so.
+# dedup_overlap_ranks.sh - wt-dedup overlap on several ranks: the same bytes as on one, by filter and by table.
 . "$ROOT/tests/lib.sh"
 needs_mpi "overlap on several ranks" wt-dedup
 D=$BIN/wt-dedup
@@ -45,6 +44,3 @@ check_fails 1 "a missing file" ranks 2 overlap --train nosuch.jsonl --test test.
 check_fails 1 "a damaged file" sh -c 'head -c 20000 train/small3.jsonl.zst >cut.jsonl.zst; timeout 60 mpirun -n 2 --oversubscribe --bind-to none "$1" overlap --train cut.jsonl.zst --test test.jsonl -q' sh "$BUILD/mpi/bin/wt-dedup"
 check_fails 1 "an output that cannot be" ranks 2 overlap $all --mode inverted --clean nosuch/clean.jsonl
 check_fails 2 "standard input" ranks 2 overlap --train - --test test.jsonl
-check_fails 2 "--index is not for ranks" ranks 2 test.jsonl -o index --index -q
-says 'without mpirun.*--near' "and says what is" ranks 2 test.jsonl -o index --index -q
-check "nothing was made" test ! -e index

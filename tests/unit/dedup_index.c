@@ -200,7 +200,7 @@ static int by_key(const void *a, const void *b) {
 static void check_spill(size_t n, uint32_t n_keys) {
     wt_err err = {0};
     spill_record *all = malloc((n + 1) * sizeof *all), next;
-    spill *s = spill_new(folder, "test", 0, &err);
+    spill *s = spill_new(folder, "test", 0, 0, &err);
     assert_non_null(s);
     for (size_t i = 0; i < n; i++) {
         all[i] = (spill_record){(uint64_t)any(n_keys) * 0x9e3779b97f4a7c15u, i};
@@ -209,7 +209,7 @@ static void check_spill(size_t n, uint32_t n_keys) {
     int n_runs = spill_end(s, &err);
     spill_free(s);
     assert_int_equal(n_runs, (n + 4095) / 4096);
-    s = spill_open(folder, "test", n_runs, 0, &err);
+    s = spill_open(folder, "test", 0, 1, &n_runs, 0, &err);
     assert_non_null(s);
     qsort(all, n, sizeof *all, by_key);
     for (size_t i = 0; i < n; i++) {
@@ -218,7 +218,7 @@ static void check_spill(size_t n, uint32_t n_keys) {
     }
     assert_int_equal(spill_next(s, &next, &err), 0);
     spill_free(s);
-    spill_remove(folder, "test", n_runs);
+    spill_remove(folder, "test", 1, &n_runs);
     free(all);
 }
 
