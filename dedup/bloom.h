@@ -113,11 +113,13 @@ int bloom_save(const bloom *b, const char *path, wt_err *err);      /* whole or 
 bloom *bloom_load(const char *path, wt_err *err);
 /* Read-only from the page cache. `verify` reads and checks all; without it damage goes unseen. */
 bloom *bloom_map(const char *path, bool verify, wt_err *err);
-/* Several filters in one file: bloom_write adds bloom_file_bytes() bytes, a multiple of 4096;
- * bloom_load_at reads the filter at offset `at`, and bloom_file_bytes() of it finds the next. */
-int bloom_write(const bloom *b, wt_out *out, wt_err *err);
+/* Several filters in one file: bloom_write_at puts bloom_file_bytes() bytes, a multiple of 4096, at offset `at` of an open
+ * file; bloom_load_at reads the filter there, and bloom_file_bytes() of it finds the next. bloom_load_empty_at makes
+ * one of the same layers without their bits, where somebody else has them. */
+int bloom_write_at(const bloom *b, int file, uint64_t at, wt_err *err);
 uint64_t bloom_file_bytes(const bloom *b);
 bloom *bloom_load_at(const char *path, uint64_t at, wt_err *err);
+bloom *bloom_load_empty_at(const char *path, uint64_t at, wt_err *err);
 /* 0 when b has these keys, seed and rate; else -1 with WT_EARG naming both values. */
 int bloom_check_same(const bloom *b, const bloom_config *want, wt_err *err);
 

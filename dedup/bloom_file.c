@@ -81,12 +81,29 @@ static void header_build(const bloom *b, uint64_t sums_at, uint64_t sums_hash, u
     put_u64(page + AT_HASH, wt_hash64(page, AT_HASH, 0));
 }
 
-static int write_padded(wt_out *out, const void *bytes, uint64_t n, wt_err *err) {
-    static const uint8_t zero[PAGE];
-    return wt_out_write(out, bytes, n, err) || wt_out_write(out, zero, round_page(n) - n, err) ? -1 : 0;
+/* A file of its own, or a place in one. */
+typedef struct {
+    wt_out *out;                /* NULL: the place */
+    int file;
+    uint64_t at;
+} sink;
+
+static int sink_write(sink *s, const void *bytes, uint64_t n, wt_err *err) {
+    if (s->out) return wt_out_write(s->out, bytes, n, err);
+    for (const uint8_t *p = bytes; n > 0;) {
+        ssize_t put = pwrite(s->file, p, n < (1u << 30) ? n : 1u << 30, (off_t)s->at);
+        if (put < 0) return wt_fail_errno(err, "cannot write a filter");
+        p += put, s->at += (uint64_t)put, n -= (uint64_t)put;
+    }
+    return 0;
 }
 
-int bloom_write(const bloom *b, wt_out *out, wt_err *err) {
+static int write_padded(sink *to, const void *bytes, uint64_t n, wt_err *err) {
+    static const uint8_t zero[PAGE];
+    return sink_write(to, bytes, n, err) || sink_write(to, zero, round_page(n) - n, err) ? -1 : 0;
+}
+
+static int filter_write(const bloom *b, sink *to, wt_err *err) {
     uint8_t page[PAGE];
     uint64_t n_sums = n_chunks(b), at = 0;
     uint64_t *sums = wt_xmalloc(n_sums * 8);
@@ -97,10 +114,10 @@ int bloom_write(const bloom *b, wt_out *out, wt_err *err) {
     }
     uint64_t sums_at = bloom_file_bytes(b) - round_page(n_sums * 8);
     header_build(b, sums_at, wt_hash64(sums, n_sums * 8, 0), page);
-    int result = wt_out_write(out, page, PAGE, err);
+    int result = sink_write(to, page, PAGE, err);
     for (int i = 0; i < b->n_layers && !result; i++)
-        result = write_padded(out, b->layer[i].words, b->layer[i].plan.bytes, err);
-    if (!result) result = write_padded(out, sums, n_sums * 8, err);
+        result = write_padded(to, b->layer[i].words, b->layer[i].plan.bytes, err);
+    if (!result) result = write_padded(to, sums, n_sums * 8, err);
     free(sums);
     return result;
 }
@@ -108,11 +125,15 @@ int bloom_write(const bloom *b, wt_out *out, wt_err *err) {
 int bloom_save(const bloom *b, const char *path, wt_err *err) {
     wt_out *out = wt_out_open(path, err);
     if (!out) return -1;
-    if (bloom_write(b, out, err)) {
+    if (filter_write(b, &(sink){.out = out}, err)) {
         wt_out_abort(out);
         return -1;
     }
     return wt_out_commit(out, err);
+}
+
+int bloom_write_at(const bloom *b, int file, uint64_t at, wt_err *err) {
+    return filter_write(b, &(sink){.file = file, .at = at}, err);
 }
 
 /* ---- reading ---- */
@@ -237,7 +258,7 @@ static int check_chunks(const bloom *b, const source *s, const uint64_t *sums, w
     return 0;
 }
 
-static int load_bodies(bloom *b, const source *s, wt_err *err) {
+static int load_bodies(bloom *b, const source *s, bool empty, wt_err *err) {
     int n_layers = b->n_layers;
     b->n_layers = 0;                                  /* grows as memory is had, for bloom_free */
     for (int i = 0; i < n_layers; i++) {
@@ -245,8 +266,9 @@ static int load_bodies(bloom *b, const source *s, wt_err *err) {
         bloom_plan plan = b->layer[i].plan;
         if (bloom_layer_add(b, &plan, b->layer[i].capacity, err)) return -1;
         b->layer[i].n_added = n_added;
-        if (read_at(s, b->layer[i].words, plan.bytes, s->body_at[i], err)) return -1;
+        if (!empty && read_at(s, b->layer[i].words, plan.bytes, s->body_at[i], err)) return -1;
     }
+    if (empty) return 0;
     uint64_t n_sums = n_chunks(b);
     uint64_t *sums = wt_xmalloc(n_sums * 8);
     int result = read_at(s, sums, n_sums * 8, s->sums_at, err);
@@ -255,12 +277,12 @@ static int load_bodies(bloom *b, const source *s, wt_err *err) {
     return result;
 }
 
-bloom *bloom_load_at(const char *path, uint64_t at, wt_err *err) {
+static bloom *load_at(const char *path, uint64_t at, bool empty, wt_err *err) {
     source s;
     uint8_t page[PAGE];
     bloom *b = NULL;
     if (open_source(path, at, &s, err) == 0 && read_at(&s, page, PAGE, 0, err) == 0 &&
-        (b = header_parse(&s, page, err)) && load_bodies(b, &s, err)) {
+        (b = header_parse(&s, page, err)) && load_bodies(b, &s, empty, err)) {
         bloom_free(b);
         b = NULL;
     }
@@ -268,6 +290,8 @@ bloom *bloom_load_at(const char *path, uint64_t at, wt_err *err) {
     return b;
 }
 
+bloom *bloom_load_at(const char *path, uint64_t at, wt_err *err) { return load_at(path, at, false, err); }
+bloom *bloom_load_empty_at(const char *path, uint64_t at, wt_err *err) { return load_at(path, at, true, err); }
 bloom *bloom_load(const char *path, wt_err *err) { return bloom_load_at(path, 0, err); }
 
 static int map_bodies(bloom *b, const source *s, bool verify, wt_err *err) {

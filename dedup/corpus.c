@@ -39,15 +39,12 @@ typedef struct {
 enum { N_IN, N_KEPT, BYTES_IN, BYTES_KEPT, N_PARAGRAPHS, N_TOO_LONG, N_MARKED, N_CAUSE, N_COUNTERS = N_CAUSE + DEDUP_N_CAUSES };
 
 typedef struct {
-    wt_buf lines;
-    size_t *end;                /* of each line in `lines` */
+    wt_lines lines;             /* of another rank: only counted */
     wt_str *id;                 /* of each, as it may be written; NULL: not plain, or not worked on by this rank */
-    size_t n_lines, end_cap, id_cap;
+    size_t id_cap;
     dedup_batch *keys;
     place after;
     bool ends_part;
-    bool mine;                  /* else another rank has the lines, and only their count is here */
-    size_t bytes;               /* of the lines */
     uint64_t too_long;
     wt_arena *arena;
     /* several ranks: what its rank made of it */
@@ -95,54 +92,35 @@ static int open_next(run *r, wt_err *err) {
     return 0;
 }
 
-/* Lines lie in the batch without white space around them. */
-static void batch_take(run *r, batch *b, wt_str line) {
-    wt_str trimmed = wt_str_trim(line);
-    if (trimmed.len == 0) return;
-    b->bytes += trimmed.len;
-    if (b->mine) {
-        wt_buf_add_str(&b->lines, trimmed);
-        WT_GROW(b->end, b->end_cap, b->n_lines + 1);
-        WT_GROW(b->id, b->id_cap, b->n_lines + 1);
-        b->id[b->n_lines] = (wt_str){0};
-        b->end[b->n_lines] = b->bytes;
-    }
-    b->n_lines++;
-    r->part_bytes += line.len + 1;
-    r->docs_read++;
-}
-
-static bool batch_full(const run *r, const batch *b) {
-    return b->n_lines >= BATCH_DOCS || b->bytes >= BATCH_BYTES || b->ends_part ||
-           (r->job->limit && r->docs_read >= r->job->limit);
-}
-
+/* Batches and parts are cut by what was read, wherever files begin and end. */
 static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
-    b->lines.len = b->n_lines = b->bytes = 0;
-    b->mine = mine;
-    b->ends_part = false;
+    const corpus_job *job = r->job;
+    wt_lines *lines = &b->lines;
+    uint64_t most = BATCH_DOCS, bytes = BATCH_BYTES, part_left = job->part_bytes - r->part_bytes;
+    if (job->limit && job->limit - r->docs_read < most) most = job->limit - r->docs_read;
+    if (r->to_folder && part_left < bytes) bytes = part_left ? part_left : 1;
+    wt_lines_clear(lines);
+    lines->pass = !mine;
     b->too_long = 0;
-    while (!batch_full(r, b)) {
-        wt_str line;
+    for (int full = most == 0; !full;) {
         if (open_next(r, err)) return -1;
         if (!r->in) break;
-        int got = wt_in_line(r->in, WT_DOC_LINE_MAX, &line, &b->too_long, err);
-        if (got < 0) return -1;
-        if (got == 0) {
-            wt_in_close(r->in);
-            r->in = NULL;
-            r->at = (place){r->at.i_file + 1, 0};
-            continue;
-        }
-        r->at.line++;
-        batch_take(r, b, line);
-        if (r->to_folder && r->part_bytes >= r->job->part_bytes) {
-            b->ends_part = true;
-            r->part_bytes = 0;
-        }
+        uint64_t before = lines->n + lines->n_blank;
+        if ((full = wt_in_lines(r->in, lines, most, bytes, WT_DOC_LINE_MAX, &b->too_long, err)) < 0) return -1;
+        r->at.line += lines->n + lines->n_blank - before;
+        if (full) break;
+        wt_in_close(r->in);
+        r->in = NULL;
+        r->at = (place){r->at.i_file + 1, 0};
     }
+    r->docs_read += lines->n;
+    r->part_bytes += lines->n_bytes;
+    b->ends_part = r->to_folder && r->part_bytes >= job->part_bytes;
+    if (b->ends_part) r->part_bytes = 0;
     b->after = r->at;
-    return b->n_lines > 0 || b->too_long > 0;
+    WT_GROW(b->id, b->id_cap, lines->n);
+    memset(b->id, 0, lines->n * sizeof *b->id);
+    return lines->n > 0 || b->too_long > 0;
 }
 
 static int batch_read(void *ctx, void *item, wt_err *err) { return batch_fill(ctx, item, true, err); }
@@ -154,23 +132,18 @@ static void *batch_new(void *ctx) {
     b->keys = dedup_batch_new();
     b->arena = wt_arena_new(1 << 20);
     if (wt_cluster_size() == 1)                       /* growing would move pages, which all cores hear of */
-        wt_buf_reserve(&b->lines, BATCH_BYTES + (64 << 10));
+        wt_buf_reserve(&b->lines.bytes, BATCH_BYTES + (64 << 10));
     return b;
 }
 static void batch_free(void *ctx, void *item) {
     batch *b = item;
     dedup_batch_free(b->keys);
     wt_arena_free(b->arena);
-    wt_buf_free(&b->lines);
+    wt_lines_free(&b->lines);
     wt_buf_free(&b->kept);
     wt_buf_free(&b->dropped);
-    free(b->end), free(b->id);
+    free(b->id);
     free(b);
-}
-
-static wt_str batch_line(const batch *b, size_t i) {
-    size_t start = i ? b->end[i - 1] : 0;
-    return (wt_str){b->lines.ptr + start, b->end[i] - start};
 }
 
 enum { F_ID, F_TEXT, F_URL, F_METADATA, N_FIELDS };
@@ -203,10 +176,10 @@ static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
     batch *b = item;
     bool want_url = r->job->rules.urls || r->job->n_read_only > 0, want_text = dedup_wants_text(r->d);
     dedup_batch_clear(b->keys);
-    for (size_t i = 0; i < b->n_lines; i++) {
+    for (size_t i = 0; i < b->lines.n; i++) {
         wt_json field[N_FIELDS];
         wt_arena_reset(b->arena);
-        if (wt_json_pick(batch_line(b, i), FIELDS, N_FIELDS, field, NULL)) {
+        if (wt_json_pick(wt_lines_at(&b->lines, i), FIELDS, N_FIELDS, field, NULL)) {
             dedup_batch_skip(b->keys, DEDUP_NOT_JSON);
             continue;
         }
@@ -253,11 +226,10 @@ static void note_write(const run *r, wt_buf *out) {
 
 static int save(const run *r, const char *path, wt_err *err) {
     wt_buf note = {0};
-    if (dedup_gather(r->d, err)) return -1;
     note_write(r, &note);
-    int result = wt_cluster_rank() == 0 ? dedup_save(r->d, path, wt_buf_view(&note), err) : 0;
+    int result = dedup_save(r->d, path, wt_buf_view(&note), err);
     wt_buf_free(&note);
-    return rounds_agree(result, err);
+    return result;
 }
 
 static int close_part(run *r, wt_err *err) {
@@ -277,9 +249,7 @@ static int close_part(run *r, wt_err *err) {
 /* Saving costs a write of all filters: worth it once four times their bytes went by. */
 static int end_part(run *r, wt_err *err) {
     if (rounds_agree(close_part(r, err), err)) return -1;
-    uint64_t due = r->bytes_since_save >= 4 * dedup_bytes(r->d);
-    wt_cluster_broadcast(&due, sizeof due, 0);
-    if (due) {
+    if (r->bytes_since_save >= 4 * dedup_bytes(r->d)) {
         char *path = wt_path_join(r->work_dir, "saved");
         int result = save(r, path, err);
         free(path);
@@ -462,18 +432,18 @@ static int batch_judge(run *r, batch *b, wt_err *err) {
 }
 
 static int write_lines(run *r, const batch *b, wt_err *err) {
-    for (size_t i = 0; i < b->n_lines; i++) {
+    for (size_t i = 0; i < b->lines.n; i++) {
         dedup_verdict v = dedup_batch_verdict(b->keys, i);
-        if (write_document(r, batch_line(b, i), b->id[i], &v, err)) return -1;
+        if (write_document(r, wt_lines_at(&b->lines, i), b->id[i], &v, err)) return -1;
     }
-    r->counter[N_IN] += b->n_lines;
-    r->counter[BYTES_IN] += b->bytes + b->n_lines;
+    r->counter[N_IN] += b->lines.n;
+    r->counter[BYTES_IN] += b->lines.n_bytes;
     r->counter[N_TOO_LONG] += b->too_long;
     return 0;
 }
 
 static int batch_end(run *r, const batch *b, wt_err *err) {
-    r->bytes_since_save += b->bytes + b->n_lines;
+    r->bytes_since_save += b->lines.n_bytes;
     r->written = b->after;
     wt_progress_set(r->counter[N_IN]);
     return b->ends_part ? end_part(r, err) : 0;
@@ -673,7 +643,7 @@ static int publish(run *r, wt_err *err) {
     if (rounds_agree(close_part(r, err), err)) return -1;
     int result = r->to_folder && wt_cluster_rank() == 0 ? join_dropped(r, err) : 0;
     if (rounds_agree(result, err)) return -1;
-    return r->job->state ? save(r, r->job->state, err) : dedup_gather(r->d, err);
+    return r->job->state ? save(r, r->job->state, err) : 0;
 }
 
 static void report(run *r) {
@@ -764,12 +734,10 @@ static void run_free(run *r) {
 static int check_state_is_before(run *r, int begin, wt_err *err) {
     wt_buf note = {0};
     if (begin != WT_RUN_FRESH || !r->job->state || !wt_exists(r->job->state)) return 0;
-    dedup *d = dedup_load(r->job->state, &r->job->rules, &note, err);
-    int result = d ? 0 : -1;
-    if (d && note_is_ours(r, wt_buf_view(&note)))
+    int result = dedup_load_note(r->job->state, &note, err);
+    if (!result && note_is_ours(r, wt_buf_view(&note)))
         result = wt_fail(err, WT_EEXIST, "state '%s' holds the documents of this very run already; give it as "
                          "it was before, or another name", r->job->state);
-    dedup_free(d);
     wt_buf_free(&note);
     return result;
 }

@@ -140,18 +140,6 @@ static void spread_sets(dedup *d) {
     for (int i = 0; i < n; i++) sets[i]->spread = wt_cluster_size() > 1;
 }
 
-int dedup_gather(dedup *d, wt_err *err) {
-    keyset *sets[5 + PARAGRAPH_COUNT_MAX];
-    int n;
-    if (wt_cluster_size() == 1) return 0;
-    each_keyset(d, sets, &n);
-    for (int i = 0; i < n; i++)
-        if (keyset_gather(sets[i], err)) return -1;
-    for (int b = 0; d->rules.near && b < d->rules.plan.bands; b++)
-        if (bloom_gather(d->near.band[b], b % wt_cluster_size(), err)) return -1;
-    return 0;
-}
-
 dedup *dedup_alloc(const dedup_rules *rules, wt_err *err) {
     dedup *d = wt_xcalloc(1, sizeof *d);
     spread_sets(d);
@@ -168,19 +156,21 @@ dedup *dedup_alloc(const dedup_rules *rules, wt_err *err) {
     return d;
 }
 
-static void slots_of(keyset *set, bloom ***slots, size_t *n) {
+static bool is_mine(int i) { return i % wt_cluster_size() == wt_cluster_rank(); }
+
+static void slots_of(keyset *set, filter_slot *slots, size_t *n) {
     for (int i = 0; i < KEYSET_SHARDS; i++, (*n)++)
-        if (slots) slots[*n] = &set->shard[i];
+        if (slots) slots[*n] = (filter_slot){&set->shard[i], is_mine(i)};
 }
 
-size_t dedup_slots(dedup *d, bloom ***slots) {
+size_t dedup_slots(dedup *d, filter_slot *slots) {
     size_t n = 0;
     const dedup_rules *r = &d->rules;
     if (r->urls) slots_of(&d->url, slots, &n);
     if (r->exact) slots_of(&d->exact, slots, &n);
     if (r->near) slots_of(&d->shorts, slots, &n);
     for (int i = 0; r->near && i < r->plan.bands; i++, n++)
-        if (slots) slots[n] = &d->near.band[i];
+        if (slots) slots[n] = (filter_slot){&d->near.band[i], is_mine(i)};
     if (r->ngram) slots_of(&d->ngram, slots, &n);
     if (r->paragraphs && r->paragraph_count == 0) slots_of(&d->paragraph, slots, &n);
     for (int i = 0; r->paragraphs && i < r->paragraph_count; i++) slots_of(&d->counted[i], slots, &n);
@@ -241,11 +231,13 @@ const dedup_rules *dedup_rules_of(const dedup *d) { return &d->rules; }
 dedup_read_only_counts dedup_read_only_stats(const dedup *d) { return d->read_only_counts; }
 
 uint64_t dedup_bytes(const dedup *d) {
-    bloom ***slots = wt_xmalloc(dedup_slots((dedup *)d, NULL) * sizeof *slots);
+    filter_slot *slots = wt_xmalloc(dedup_slots((dedup *)d, NULL) * sizeof *slots);
     size_t n = dedup_slots((dedup *)d, slots);
     uint64_t bytes = 0;
-    for (size_t i = 0; i < n; i++) bytes += bloom_bytes(*slots[i]);
+    for (size_t i = 0; i < n; i++)
+        if (slots[i].mine) bytes += bloom_bytes(*slots[i].filter);
     free(slots);
+    wt_cluster_sum_u64(&bytes, 1);
     return bytes;
 }
 

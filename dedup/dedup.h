@@ -106,17 +106,18 @@ int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *er
 
 /* ---- several machines (common/cluster.h) ----
  * Every rank has a dedup of the same rules and owns a share of the filters. A batch is made on one rank
- * and its bytes go to the others; then all ranks judge it, with one result: dedup_judge, dedup_count_paragraphs
- * and dedup_gather are collective when there is more than one rank. */
+ * and its bytes go to the others; then all ranks judge it, with one result: dedup_judge, dedup_count_paragraphs,
+ * dedup_save, dedup_describe and dedup_bytes are collective when there is more than one rank. */
 void dedup_batch_pack(const dedup_batch *batch, wt_buf *bytes);          /* behind what is there */
 void dedup_batch_unpack(dedup_batch *batch, wt_str *bytes);              /* from the front, which moves on */
-int dedup_gather(dedup *d, wt_err *err);              /* all filters to all ranks, before dedup_save */
 
 /* ---- state ---- */
 /* The state is a file (docs/formats/dedup.md; its name must not end in .zst or .gz) of the rules, a
- * note of the caller's (JSON) and the filters. Loading refuses a file of other rules, naming both values. */
+ * note of the caller's (JSON) and the filters. Loading refuses a file of other rules, naming both values. Each rank
+ * writes and reads the filters that it owns, so the file is one that all of them see. */
 int dedup_save(const dedup *d, const char *path, wt_str note, wt_err *err);
-dedup *dedup_load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err);
+dedup *dedup_load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err);   /* rules NULL: the file's */
+int dedup_load_note(const char *path, wt_buf *note, wt_err *err);         /* without the filters */
 /* Adds the keys of a state file as read-only: rules the file has are asked even where `d` does not
  * have them; parameters they share must be equal. */
 int dedup_read_only(dedup *d, const char *path, wt_err *err);

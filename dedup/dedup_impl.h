@@ -63,6 +63,10 @@ void keys_of_document(const dedup *d, dedup_batch *batch, doc_keys *doc, wt_str 
 /* dedup.c: makes the filters, or only the places for them. */
 dedup *dedup_alloc(const dedup_rules *rules, wt_err *err);
 /* All filters in the order of the state file; returns how many. slots may be NULL. */
-size_t dedup_slots(dedup *d, bloom ***slots);
+typedef struct {
+    bloom **filter;
+    bool mine;                              /* its bits are this rank's: shards and bands are dealt one by one */
+} filter_slot;
+size_t dedup_slots(dedup *d, filter_slot *slots);
 
 #endif

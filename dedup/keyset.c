@@ -169,29 +169,3 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
         result = wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
     return result;
 }
-
-/* ---- ranks ---- */
-
-int bloom_gather(bloom *b, int owner, wt_err *err) {
-    int n_layers = b->n_layers, result = 0;
-    wt_cluster_broadcast(&n_layers, sizeof n_layers, owner);
-    for (int i = 0; i < n_layers && !result; i++) {
-        bloom_layer l = i < b->n_layers ? b->layer[i] : (bloom_layer){0};
-        wt_cluster_broadcast(&l.plan, sizeof l.plan, owner);
-        wt_cluster_broadcast(&l.capacity, sizeof l.capacity, owner);
-        wt_cluster_broadcast(&l.n_added, sizeof l.n_added, owner);
-        if (i == b->n_layers) result = bloom_layer_add(b, &l.plan, l.capacity, err);
-        if (wt_cluster_any(result != 0)) {
-            return result ? result : wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
-        }
-        b->layer[i].n_added = l.n_added;
-        wt_cluster_broadcast(b->layer[i].words, l.plan.bytes, owner);
-    }
-    return result;
-}
-
-int keyset_gather(keyset *set, wt_err *err) {
-    for (int i = 0; set->spread && i < KEYSET_SHARDS && set->shard[i]; i++)
-        if (bloom_gather(set->shard[i], i % wt_cluster_size(), err)) return -1;
-    return 0;
-}

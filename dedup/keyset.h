@@ -35,12 +35,8 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
 
 /* The shards' numbers joined: sums of sizes and keys, means of fill and rates. */
 void keyset_stats(const keyset *set, bloom_stats *stats);
-/* The same for a spread set whose shards have not been gathered: their owners read them. Collective. */
+/* The same for a spread set: the owners of the shards read them. Collective. */
 void keyset_stats_spread(const keyset *set, bloom_stats *stats);
-
-/* Brings the owner's keys to all ranks, for saving and counting. Collective. */
-int keyset_gather(keyset *set, wt_err *err);
-int bloom_gather(bloom *b, int owner, wt_err *err);
 
 /* Runs task(ctx, i) for i in 0..n-1 in up to `threads` threads. */
 void parallel_tasks(int threads, int n, void (*task)(void *ctx, int i), void *ctx);

@@ -7,8 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cluster.h"
+#include "common/fs.h"
 #include "common/json.h"
 #include "dedup/dedup_impl.h"
+#include "dedup/rounds.h"
 
 enum { HEAD = 64, PAGE = 4096, VERSION = 1, JSON_MAX = 1 << 24 };
 enum { KEYS_VERSION = 2 };                             /* 1 hashed the hosts of URLs byte by byte */
@@ -101,41 +104,82 @@ static int rules_compare(wt_json theirs, wt_json ours, const char *path, wt_err 
 
 static uint64_t round_page(uint64_t n) { return (n + PAGE - 1) & ~(uint64_t)(PAGE - 1); }
 
-static int write_all(const dedup *d, wt_out *out, wt_str json, wt_err *err) {
-    uint8_t head[HEAD] = {0};
-    static const uint8_t zero[PAGE];
-    size_t n_slots = dedup_slots((dedup *)d, NULL);
-    uint64_t body_at = round_page(HEAD + json.len), json_len = json.len, n = n_slots;
+static void head_build(uint8_t head[HEAD], wt_str json, uint64_t body_at, uint64_t n_slots) {
+    uint64_t json_len = json.len, json_hash = wt_hash64(json.ptr, json.len, 0);
     uint32_t version = VERSION;
-    uint64_t json_hash = wt_hash64(json.ptr, json.len, 0);
+    memset(head, 0, HEAD);
     memcpy(head, MAGIC, 8);
     memcpy(head + 8, &version, 4);
     memcpy(head + 16, &json_len, 8);
     memcpy(head + 24, &body_at, 8);
-    memcpy(head + 32, &n, 8);
+    memcpy(head + 32, &n_slots, 8);
     memcpy(head + 40, &json_hash, 8);
     uint64_t head_hash = wt_hash64(head, HEAD - 8, 0);
     memcpy(head + HEAD - 8, &head_hash, 8);
-    int result = wt_out_write(out, head, HEAD, err) || wt_out_str(out, json, err) ||
-                 wt_out_write(out, zero, body_at - HEAD - json.len, err);
-    bloom ***slots = wt_xmalloc((n_slots + 1) * sizeof *slots);
+}
+
+static int head_write(int file, wt_str json, uint64_t body_at, uint64_t n_slots, wt_err *err) {
+    wt_buf page = {0};
+    uint8_t head[HEAD];
+    head_build(head, json, body_at, n_slots);
+    wt_buf_add(&page, head, HEAD);
+    wt_buf_add_str(&page, json);
+    bool good = pwrite(file, page.ptr, page.len, 0) == (ssize_t)page.len;
+    wt_buf_free(&page);
+    return good ? 0 : wt_fail_errno(err, "cannot write its head");
+}
+
+/* Each rank its filters, to the places that follow from the sizes of all. */
+static int filters_write(const dedup *d, int file, uint64_t at, wt_err *err) {
+    size_t n = dedup_slots((dedup *)d, NULL);
+    filter_slot *slots = wt_xmalloc((n + 1) * sizeof *slots);
+    uint64_t *bytes = wt_xcalloc(n + 1, sizeof *bytes);
+    int result = 0;
     dedup_slots((dedup *)d, slots);
-    for (size_t i = 0; i < n_slots && !result; i++) result = bloom_write(*slots[i], out, err);
-    free(slots);
-    return result ? -1 : 0;
+    for (size_t i = 0; i < n; i++)
+        if (slots[i].mine) bytes[i] = bloom_file_bytes(*slots[i].filter);
+    wt_cluster_sum_u64(bytes, n);
+    for (size_t i = 0; i < n && !result; at += bytes[i++])
+        if (slots[i].mine) result = bloom_write_at(*slots[i].filter, file, at, err);
+    free(slots), free(bytes);
+    return result;
+}
+
+/* One rank makes the file, with its head. */
+static int part_open(const char *path, int *file, wt_str json, uint64_t body_at, uint64_t n_slots, wt_err *err) {
+    bool first = wt_cluster_rank() == 0;
+    int result = 0;
+    if (first) result = (*file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0
+                            ? wt_fail_errno(err, "cannot make it") : head_write(*file, json, body_at, n_slots, err);
+    if (rounds_agree(result, err)) return -1;
+    if (!first && (*file = open(path, O_WRONLY | O_CLOEXEC)) < 0) return wt_fail_errno(err, "cannot open it");
+    return 0;
+}
+
+static int replace(const char *part, const char *path, wt_err *err) {
+    if (rename(part, path)) return wt_fail_errno(err, "cannot rename it");
+    return wt_sync_dir_of(path, err);
 }
 
 int dedup_save(const dedup *d, const char *path, wt_str note, wt_err *err) {
-    wt_buf json = {0};
+    wt_buf json = {0}, part = {0};
     wt_buf_add_str(&json, WT_STR("{\"rules\":"));
     dedup_rules_write(&d->rules, &json);
     wt_buf_printf(&json, ",\"note\":%.*s}\n", note.len ? (int)note.len : 4, note.len ? note.ptr : "null");
-    wt_out *out = wt_out_open(path, err);
-    int result = out ? write_all(d, out, wt_buf_view(&json), err) : -1;
-    if (result && out) wt_out_abort(out);
-    if (!result) result = wt_out_commit(out, err);
+    wt_buf_printf(&part, "%s.part", path);
+    int file = -1;
+    uint64_t body_at = round_page(HEAD + json.len);
+    int result = part_open(part.ptr, &file, wt_buf_view(&json), body_at, dedup_slots((dedup *)d, NULL), err);
+    result = rounds_agree(result, err);
+    if (!result) result = filters_write(d, file, body_at, err);
+    if (!result && fsync(file)) result = wt_fail_errno(err, "cannot write it");
+    if (file >= 0) close(file);
+    result = rounds_agree(result, err);
+    if (!result) result = rounds_agree(wt_cluster_rank() == 0 ? replace(part.ptr, path, err) : 0, err);
+    if (result && wt_cluster_rank() == 0) unlink(part.ptr);
     wt_buf_free(&json);
-    return result;
+    wt_buf_free(&part);
+    return result ? wt_context(err, "state '%s'", path) : 0;
 }
 
 static int read_head(const char *path, wt_buf *json, uint64_t *body_at, uint64_t *n_filters, wt_err *err) {
@@ -172,22 +216,23 @@ static int read_head(const char *path, wt_buf *json, uint64_t *body_at, uint64_t
 
 static int load_filters(dedup *d, const char *path, uint64_t at, uint64_t n_filters, wt_err *err) {
     size_t n = dedup_slots(d, NULL);
-    bloom ***slots = wt_xmalloc((n + 1) * sizeof *slots);
+    filter_slot *slots = wt_xmalloc((n + 1) * sizeof *slots);
     dedup_slots(d, slots);
     int result = 0;
     if (n != n_filters)
         result = wt_fail(err, WT_EDATA, "state '%s' has %llu filters, its rules take %zu", path,
                          (unsigned long long)n_filters, n);
     for (size_t i = 0; i < n && !result; i++) {
-        if ((*slots[i] = bloom_load_at(path, at, err))) at += bloom_file_bytes(*slots[i]);
+        bloom *b = slots[i].mine ? bloom_load_at(path, at, err) : bloom_load_empty_at(path, at, err);
+        if (b) at += bloom_file_bytes(b);
         else result = -1;
+        *slots[i].filter = b;
     }
     free(slots);
     return result;
 }
 
-/* rules NULL: those of the file. */
-static dedup *load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err) {
+dedup *dedup_load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err) {
     wt_buf json = {0}, ours = {0};
     uint64_t body_at = 0, n_filters = 0;
     dedup *d = NULL;
@@ -226,8 +271,15 @@ done:
     return d;
 }
 
-dedup *dedup_load(const char *path, const dedup_rules *rules, wt_buf *note, wt_err *err) {
-    return load(path, rules, note, err);
+int dedup_load_note(const char *path, wt_buf *note, wt_err *err) {
+    wt_buf json = {0};
+    wt_json whole;
+    uint64_t body_at, n_filters;
+    int result = read_head(path, &json, &body_at, &n_filters, err);
+    if (!result) result = wt_json_parse(wt_str_trim(wt_buf_view(&json)), &whole, err);
+    if (!result) wt_buf_add_str(note, wt_json_get(whole, "note").raw);
+    wt_buf_free(&json);
+    return result;
 }
 
 /* ---- read-only sets ---- */
@@ -266,16 +318,16 @@ static int rules_join(dedup_rules *into, const dedup_rules *r, const char *path,
 int dedup_read_only(dedup *d, const char *path, wt_err *err) {
     if (d->n_read_only == READ_ONLY_MAX)
         return wt_fail(err, WT_EARG, "at most %d read-only sets", READ_ONLY_MAX);
-    dedup *other = load(path, NULL, NULL, err);
+    dedup *other = dedup_load(path, NULL, NULL, err);
     if (!other) return -1;
     if (rules_join(&d->wanted, &other->rules, path, err)) {
         dedup_free(other);
         return -1;
     }
     d->read_only[d->n_read_only++] = other;
-    bloom ***slots = wt_xmalloc((dedup_slots(other, NULL) + 1) * sizeof *slots);
+    filter_slot *slots = wt_xmalloc((dedup_slots(other, NULL) + 1) * sizeof *slots);
     size_t n = dedup_slots(other, slots);
-    for (size_t i = 0; i < n; i++) d->read_only_counts.keys_loaded += bloom_n_added(*slots[i]);
+    for (size_t i = 0; i < n; i++) d->read_only_counts.keys_loaded += bloom_n_added(*slots[i].filter);
     free(slots);
     return 0;
 }
@@ -296,14 +348,17 @@ static void describe_stats(const char *name, const bloom_stats *s, wt_buf *json,
 
 static void describe_set(const char *name, const keyset *set, wt_buf *json, wt_buf *warnings) {
     bloom_stats s;
-    keyset_stats(set, &s);
+    if (set->spread) keyset_stats_spread(set, &s);
+    else keyset_stats(set, &s);
     describe_stats(name, &s, json, warnings);
 }
 
 /* Bands are alike, so the first stands for all but the bytes. */
 static void describe_bands(const near_set *near, wt_buf *json, wt_buf *warnings) {
     bloom_stats s;
-    bloom_stats_read(near->band[0], &s);
+    memset(&s, 0, sizeof s);
+    if (wt_cluster_rank() == 0) bloom_stats_read(near->band[0], &s);
+    wt_cluster_broadcast(&s, sizeof s, 0);
     s.bytes *= (uint64_t)near->plan.bands;
     describe_stats("near", &s, json, warnings);
 }
