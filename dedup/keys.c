@@ -1,4 +1,8 @@
 /* keys.c - from a document's text to the keys that the rules ask for. */
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "common/hash.h"
 #include "dedup/dedup_impl.h"
 #include "dedup/words_impl.h"
@@ -6,21 +10,41 @@
 /* ---- URLs: http and https, "www.", default ports, fragments, utm_* parameters and a slash at the
  * end make no other page. The host is lower-cased, the path is not. ---- */
 
-/* Where the first of the two characters is, or the end. */
-static size_t find_either(wt_str s, char a, char b) {
-    size_t n = 0;
-    while (n < s.len && s.ptr[n] != a && s.ptr[n] != b) n++;
-    return n;
+static bool is_one_of(char c, const char stops[4]) { return c == stops[0] || c == stops[1] || c == stops[2] || c == stops[3]; }
+
+#ifdef __SSE2__
+/* Which of the 16 bytes at p are one of the stops. */
+static inline unsigned stops_at(const char *p, const char stops[4]) {
+    __m128i x = _mm_loadu_si128((const __m128i *)p), found = _mm_cmpeq_epi8(x, _mm_set1_epi8(stops[0]));
+    for (int i = 1; i < 4; i++) found = _mm_or_si128(found, _mm_cmpeq_epi8(x, _mm_set1_epi8(stops[i])));
+    return (unsigned)_mm_movemask_epi8(found);
+}
+#endif
+
+/* Where from `at` on the first of the stops is, or the end. */
+static inline size_t find_stop(wt_str s, size_t at, const char stops[4]) {
+#ifdef __SSE2__
+    unsigned found;
+    for (; at + 16 <= s.len; at += 16)
+        if ((found = stops_at(s.ptr + at, stops)) != 0) return at + (size_t)__builtin_ctz(found);
+    if (s.len >= 16) {
+        found = at < s.len ? stops_at(s.ptr + s.len - 16, stops) >> (at + 16 - s.len) : 0;
+        return found ? at + (size_t)__builtin_ctz(found) : s.len;
+    }
+#endif
+    while (at < s.len && !is_one_of(s.ptr[at], stops)) at++;
+    return at;
 }
 
-static wt_str url_host_and_rest(wt_str url, wt_str *rest) {
+/* Behind "https://" or any other scheme of up to nine characters. */
+static size_t scheme_len(wt_str url) {
     size_t n = 0;
+    if (url.len >= 8 && memcmp(url.ptr, "https://", 8) == 0) return 8;
     while (n < 10 && n < url.len && url.ptr[n] != ':') n++;
-    if (n < 10 && url.len - n >= 3 && memcmp(url.ptr + n, "://", 3) == 0) url = (wt_str){url.ptr + n + 3, url.len - n - 3};
-    n = 0;
-    while (n < url.len && url.ptr[n] != '/' && url.ptr[n] != '?' && url.ptr[n] != '#') n++;
-    *rest = (wt_str){url.ptr + n, url.len - n};
-    wt_str host = {url.ptr, n};
+    return n < 10 && url.len - n >= 3 && memcmp(url.ptr + n, "://", 3) == 0 ? n + 3 : 0;
+}
+
+static wt_str host_trim(wt_str host) {
     if (host.len > 4 && (host.ptr[0] | 0x20) == 'w' && (host.ptr[1] | 0x20) == 'w' && (host.ptr[2] | 0x20) == 'w' &&
         host.ptr[3] == '.')
         host.ptr += 4, host.len -= 4;
@@ -47,16 +71,18 @@ static uint64_t host_hash(wt_str host) {
 }
 
 static uint64_t url_key(wt_str url) {
-    wt_str rest, host = url_host_and_rest(wt_str_trim(url), &rest);
-    uint64_t hash = host_hash(host);
-    size_t path_len = find_either(rest, '?', '#');
-    wt_str path = {rest.ptr, path_len}, query = {rest.ptr + path_len, rest.len - path_len};
+    static const char host_stops[4] = {'/', '?', '#', '#'}, path_stops[4] = {'?', '#', '#', '#'}, query_stops[4] = {'&', '#', '#', '#'};
+    bool tight = url.len > 0 && url.ptr[0] > ' ' && url.ptr[url.len - 1] > ' ';
+    if (!tight) url = wt_str_trim(url);
+    size_t host_at = scheme_len(url), path_at = find_stop(url, host_at, host_stops), query_at = find_stop(url, path_at, path_stops);
+    uint64_t hash = host_hash(host_trim((wt_str){url.ptr + host_at, path_at - host_at}));
+    wt_str path = {url.ptr + path_at, query_at - path_at};
     while (path.len > 0 && path.ptr[path.len - 1] == '/') path.len--;
     hash ^= wt_hash64(path.ptr, path.len, 1);
-    while (query.len > 0 && query.ptr[0] != '#') {        /* each time at '?' or '&' */
-        query.ptr++, query.len--;
-        wt_str pair = {query.ptr, find_either(query, '&', '#')};
-        query.ptr += pair.len, query.len -= pair.len;
+    for (size_t at = query_at; at < url.len && url.ptr[at] != '#';) {      /* each time at '?' or '&' */
+        size_t end = find_stop(url, ++at, query_stops);
+        wt_str pair = {url.ptr + at, end - at};
+        at = end;
         if (pair.len == 0 || (pair.len >= 4 && memcmp(pair.ptr, "utm_", 4) == 0)) continue;
         hash = wt_mix64(hash ^ wt_hash64(pair.ptr, pair.len, 2)) + GOLDEN;
     }
