@@ -149,14 +149,28 @@ static void batch_free(void *ctx, void *item) {
 enum { F_ID, F_TEXT, F_URL, F_METADATA, N_FIELDS };
 static const wt_str FIELDS[N_FIELDS] = {{"id", 2}, {"text", 4}, {"url", 3}, {"metadata", 8}};
 
-/* A string of JSON that is written as it was read: printable ASCII without escapes. */
+static uint64_t eight_bytes(const char *p) {
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* A string of JSON that is written as it was read: ASCII without escapes; control bytes were refused. */
 static bool is_plain(wt_json value) {
-    uint8_t odd = value.kind != WT_JSON_STRING;
-    for (size_t i = 0; i < value.raw.len; i++) {
-        uint8_t c = (uint8_t)value.raw.ptr[i];
-        odd |= (uint8_t)(c < ' ') | (uint8_t)(c >= 127) | (uint8_t)(c == '\\');
+    const uint64_t ones = UINT64_MAX / 255, high = ones << 7;
+    const char *p = value.raw.ptr;
+    size_t n = value.raw.len;
+    uint64_t odd = 0;
+    if (value.kind != WT_JSON_STRING) return false;
+    if (n < 8) {
+        for (size_t i = 0; i < n; i++) odd |= (uint64_t)((uint8_t)p[i] >= 0x80) | (uint64_t)(p[i] == '\\');
+        return !odd;
     }
-    return !odd;
+    for (size_t i = 0; i < n; i += 8) {               /* the last eight may be looked at twice */
+        uint64_t x = eight_bytes(p + (i + 8 <= n ? i : n - 8)), slash = x ^ ones * '\\';
+        odd |= x | (slash - ones);                    /* a byte that is 0 in `slash` borrows; wrong only where x is odd */
+    }
+    return !(odd & high);
 }
 
 static wt_str url_of(const wt_json *field, wt_arena *arena) {
@@ -326,12 +340,15 @@ static int put_dropped(run *r, wt_str s, wt_err *err) {
 
 /* The line of a document with nothing to say about. */
 static int write_unmarked(run *r, wt_str plain_id, wt_err *err) {
+    static const char before[] = "{\"id\":\"", behind[] = "\",\"attributes\":{}}\n";
+    enum { N_BEFORE = sizeof before - 1, N_BEHIND = sizeof behind - 1 };
     wt_buf *out = &r->scratch;
     out->len = 0;
-    wt_buf_add_str(out, WT_STR("{\"id\":\""));
-    wt_buf_add_str(out, plain_id);
-    wt_buf_add_str(out, WT_STR("\",\"attributes\":{}}\n"));
-    return put_kept(r, wt_buf_view(out), err);
+    wt_buf_reserve(out, N_BEFORE + plain_id.len + N_BEHIND);
+    memcpy(out->ptr, before, N_BEFORE);
+    memcpy(out->ptr + N_BEFORE, plain_id.ptr, plain_id.len);
+    memcpy(out->ptr + N_BEFORE + plain_id.len, behind, N_BEHIND);
+    return put_kept(r, (wt_str){out->ptr, N_BEFORE + plain_id.len + N_BEHIND}, err);
 }
 
 static int write_marked(run *r, wt_str line, wt_str plain_id, const dedup_verdict *v, wt_err *err) {
