@@ -63,7 +63,7 @@ static void block_scores(const head_ctx *x, const float *left, const float *righ
         for (int r = 0; r < m; r += k->mr)
             if (j < i + r + k->mr)
                 k->gemm_tile((size_t)x->D, left + (size_t)r * (size_t)x->D, right + (size_t)j * (size_t)x->D,
-                             S + (size_t)r * (size_t)x->ld + (j - from), (size_t)x->ld, min_int(k->mr, m - r), k->nr, false);
+                             S + (size_t)r * (size_t)x->ld + (j - from), (size_t)x->ld, min_int(k->mr, m - r), k->nr, false, NULL);
 }
 
 /* out (m,D) = S times rows `from` .. of the packed right side (T,D), each row up to its diagonal. */
@@ -76,7 +76,7 @@ static void sum_over_keys(const head_ctx *x, const float *S, const float *right,
             k->pack_a(false, S + (size_t)r * (size_t)x->ld + p, (size_t)x->ld, rows, depth, x->panel);
             for (int j = 0; j < x->D; j += k->nr)
                 k->gemm_tile((size_t)depth, x->panel, right + (size_t)j * (size_t)x->T + (size_t)(from + p) * (size_t)k->nr,
-                             out + (size_t)r * (size_t)ldc + j, (size_t)ldc, rows, min_int(k->nr, x->D - j), p > 0);
+                             out + (size_t)r * (size_t)ldc + j, (size_t)ldc, rows, min_int(k->nr, x->D - j), p > 0, NULL);
         }
     }
 }
@@ -89,7 +89,7 @@ static void add_over_queries(const head_ctx *x, const float *S, const float *rig
         k->pack_a(true, S + (size_t)first * (size_t)x->ld + (key - from), (size_t)x->ld, rows, m - first, x->panel);
         for (int j = 0; j < x->D; j += k->nr)
             k->gemm_tile((size_t)(m - first), x->panel, right + (size_t)j * (size_t)m + (size_t)first * (size_t)k->nr,
-                         out + (size_t)key * (size_t)ldc + j, (size_t)ldc, rows, min_int(k->nr, x->D - j), true);
+                         out + (size_t)key * (size_t)ldc + j, (size_t)ldc, rows, min_int(k->nr, x->D - j), true, NULL);
     }
 }
 

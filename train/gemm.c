@@ -5,6 +5,8 @@
  * other, and take tiles of MC x (a part of NC) from a counter: whoever is free takes the next, so a
  * thread that the system disturbed does not hold up the others. The panel of A of one tile stays in
  * the second-level cache, the strip of B that the inner loop uses (KC x NR) in the first.
+ * Where rows are few (a slice of op(A) fits into the second cache of each thread), nothing of B is shared: a thread packs
+ * one panel of NR columns, whose memory was asked for while it multiplied the one before, and multiplies it with all rows.
  * Sizes were measured (docs/experiments/train.md). Cost: 2 M N K operations, packed once. */
 #include "train/gemm.h"
 
@@ -18,7 +20,17 @@
 
 /* Below so many products one thread is done before the others have woken. */
 #define TOGETHER (128.0 * 128 * 128)
-enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILES = 80 };
+enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILES = 80, FEW = 336 * 512 };
+
+/* What a thread has for itself. */
+typedef struct {
+    atomic_int next;          /* few rows: the next part of a panel in this thread's share, for it or who helps */
+    const gemm_call *coming;  /* the panel of op(B) at slice p0, column j comes next; NULL: none, or all was asked for */
+    int p0, kc, j, asked;     /* asked: of its runs of memory */
+    gemm_ahead panel;         /* those that are asked for now */
+    int steps;                /* of k since `before_tile` was called */
+    char pad[128];
+} worker;
 
 struct gemm_team {
     const kernels *k;
@@ -28,6 +40,9 @@ struct gemm_team {
     float *alone;             /* per thread: a panel, then b panel */
     size_t alone_floats, bytes;
     float *memory;
+    gemm_ahead *(*before_tile)(void *ctx, int i_thread, int steps);
+    void *beside;
+    worker *workers;
 };
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -45,6 +60,7 @@ gemm_team *gemm_team_new(const kernels *k, int threads, wt_err *err) {
         free(team);
         return NULL;
     }
+    team->workers = wt_xcalloc((size_t)threads, sizeof *team->workers);
     team->a = team->memory, team->b = team->memory + a, team->alone = team->memory + a + b;
     return team;
 }
@@ -52,7 +68,12 @@ gemm_team *gemm_team_new(const kernels *k, int threads, wt_err *err) {
 void gemm_team_free(gemm_team *team) {
     if (!team) return;
     wt_big_free(team->memory, team->bytes);
+    free(team->workers);
     free(team);
+}
+
+void gemm_beside(gemm_team *team, gemm_ahead *(*before_tile)(void *ctx, int i_thread, int steps), void *ctx) {
+    team->before_tile = before_tile, team->beside = ctx;
 }
 
 int gemm_team_threads(const gemm_team *team) { return team->threads; }
@@ -65,16 +86,44 @@ static const float *b_at(const gemm_call *g, int p, int j) {
     return g->trans_b ? g->B + (size_t)j * g->ldb + p : g->B + (size_t)p * g->ldb + j;
 }
 
+/* The next runs of memory of the panel that comes: two columns of lines, or rows if B is turned. False: all was asked for. */
+static bool ask_for_panel(worker *x, int nr) {
+    const gemm_call *g = x->coming;
+    if (!g) return false;
+    int n = g->trans_b ? min_int(nr, g->N - x->j) : nr * (int)sizeof(float) / AHEAD_LINE, line = AHEAD_LINE / (int)sizeof(float);
+    x->panel = (gemm_ahead){.run = 0};
+    for (int i = 0; i < AHEAD_RUNS && x->asked < n; i++, x->asked++) {
+        x->panel.at[i] = (const char *)(g->trans_b ? b_at(g, x->p0, x->j + x->asked) : b_at(g, x->p0, x->j + x->asked * line));
+        x->panel.lines[i] = round_up(g->trans_b ? (size_t)((x->kc + line - 1) / line) : (size_t)x->kc, 4);
+        x->panel.step[i] = g->trans_b ? AHEAD_LINE : g->ldb * sizeof(float);
+    }
+    if (x->asked == n) x->coming = NULL;
+    return true;
+}
+
+/* What thread t asks memory for during its next tile: its next panel, or what is done beside. */
+static gemm_ahead *ahead_of(const gemm_team *team, int t, int kc) {
+    worker *x = &team->workers[t];
+    x->steps += kc;
+    if (gemm_ahead_left(&x->panel) || ask_for_panel(x, team->k->nr)) return &x->panel;
+    if (!team->before_tile) return NULL;
+    int steps = x->steps;
+    x->steps = 0;
+    return team->before_tile(team->beside, t, steps);
+}
+
 /* m x n numbers of C at (i,j) from packed panels; the last slice applies the finish. */
-static void tile_block(const kernels *k, const gemm_call *g, int kc, const float *a, const float *b, int i,
+static void tile_block(const gemm_team *team, int t, const gemm_call *g, int kc, const float *a, const float *b, int i,
                        int m, int j, int n, bool accumulate, bool last) {
+    const kernels *k = team->k;
     bool finish = last && g->finish.op != GEMM_PLAIN;
     for (int jr = 0; jr < n; jr += k->nr) {
         int cols = min_int(k->nr, n - jr);
         float *c = g->C + (size_t)i * g->ldc + j + jr;
-        for (int ir = 0; ir < m; ir += k->mr)
+        for (int ir = 0; ir < m; ir += k->mr) {
             k->gemm_tile((size_t)kc, a + (size_t)ir * kc, b + (size_t)jr * kc, c + (size_t)ir * g->ldc, g->ldc,
-                         min_int(k->mr, m - ir), cols, accumulate);
+                         min_int(k->mr, m - ir), cols, accumulate, ahead_of(team, t, kc));
+        }
         if (finish) k->finish(&g->finish, c, g->ldc, i, j + jr, m, cols);
     }
 }
@@ -106,9 +155,44 @@ static void slice_shared(gemm_team *team, const gemm_call *g, int t, int threads
         int ia = part_start(a_panels, rows, r) * k->mr, ib = min_int(ms, part_start(a_panels, rows, r + 1) * k->mr);
         int ja = part_start(b_panels, cols, c) * k->nr, jb = min_int(nc, part_start(b_panels, cols, c + 1) * k->nr);
         if (ib > ia && jb > ja)
-            tile_block(k, g, kc, team->a + (size_t)ia * kc, team->b + (size_t)ja * kc, i0 + ia, ib - ia, j0 + ja,
+            tile_block(team, t, g, kc, team->a + (size_t)ia * kc, team->b + (size_t)ja * kc, i0 + ia, ib - ia, j0 + ja,
                        jb - ja, p0 > 0 || g->accumulate, p0 + kc == g->K);
     }
+#pragma omp barrier
+}
+
+/* A part of the rows times one panel of op(B), which is packed first if it is not the one at hand. */
+static void panel_part(gemm_team *team, const gemm_call *g, int t, int p0, int kc, int panel, int end, int row0, int row1, int *packed) {
+    const kernels *k = team->k;
+    worker *x = &team->workers[t];
+    float *b = team->alone + (size_t)t * team->alone_floats;
+    int j = panel * k->nr, cols = min_int(k->nr, g->N - j);
+    if (panel != *packed) {
+        k->pack_b(g->trans_b, b_at(g, p0, j), g->ldb, kc, cols, b);
+        *packed = panel;
+        x->panel = (gemm_ahead){.run = 0};
+        x->coming = panel + 1 < end ? g : NULL, x->p0 = p0, x->kc = kc, x->j = j + k->nr, x->asked = 0;
+    }
+    tile_block(team, t, g, kc, team->a + (size_t)row0 * kc, b, row0, row1 - row0, j, cols, p0 > 0 || g->accumulate, p0 + kc == g->K);
+}
+
+/* One slice of K where rows are few. Each thread has its run of panels, in parts of a few rows; who is done helps the others. */
+static void slice_by_panels(gemm_team *team, const gemm_call *g, int t, int threads, int p0, int kc) {
+    const kernels *k = team->k;
+    int a_panels = (g->M + k->mr - 1) / k->mr, b_panels = (g->N + k->nr - 1) / k->nr, parts = (a_panels + 3) / 4, packed = -1;
+    int from = part_start(a_panels, threads, t) * k->mr, to = min_int(g->M, part_start(a_panels, threads, t + 1) * k->mr);
+    if (to > from) k->pack_a(g->trans_a, a_at(g, from, p0), g->lda, to - from, kc, team->a + (size_t)from * kc);
+    atomic_store_explicit(&team->workers[t].next, part_start(b_panels, threads, t) * parts, memory_order_relaxed);
+#pragma omp barrier
+    for (int i = 0; i < threads; i++) {
+        int owner = (t + i) % threads, end = part_start(b_panels, threads, owner + 1), unit;
+        while ((unit = atomic_fetch_add_explicit(&team->workers[owner].next, 1, memory_order_relaxed)) < end * parts) {
+            int part = unit % parts;
+            panel_part(team, g, t, p0, kc, unit / parts, end, part_start(a_panels, parts, part) * k->mr,
+                       min_int(g->M, part_start(a_panels, parts, part + 1) * k->mr), &packed);
+        }
+    }
+    team->workers[t].panel = (gemm_ahead){.run = 0}, team->workers[t].coming = NULL;
 #pragma omp barrier
 }
 
@@ -129,11 +213,14 @@ void gemm_run(gemm_team *team, const gemm_call *g) {
         return;
     }
     int depth = slice_depth(g->K);
+    bool by_panels = (double)g->M * depth <= FEW && g->N >= 8 * team->threads * team->k->nr;
     atomic_int next = 0;
 #pragma omp parallel num_threads(team->threads)
     {
         int t = omp_get_thread_num(), threads = omp_get_num_threads();
-        for (int j = 0; j < g->N; j += NC)
+        if (by_panels)
+            for (int p = 0; p < g->K; p += depth) slice_by_panels(team, g, t, threads, p, min_int(depth, g->K - p));
+        for (int j = 0; !by_panels && j < g->N; j += NC)
             for (int p = 0; p < g->K; p += depth)
                 for (int i = 0; i < g->M; i += MS)
                     slice_shared(team, g, t, threads, i, min_int(MS, g->M - i), j, min_int(NC, g->N - j), p,
@@ -153,7 +240,7 @@ void gemm_run_alone(gemm_team *team, int i_thread, const gemm_call *g) {
             for (int i = 0; i < g->M; i += mc) {
                 int m = min_int(mc, g->M - i);
                 k->pack_a(g->trans_a, a_at(g, i, p), g->lda, m, kc, a);
-                tile_block(k, g, kc, a, b, i, m, j, nc, p > 0 || g->accumulate, p + kc == g->K);
+                tile_block(team, i_thread, g, kc, a, b, i, m, j, nc, p > 0 || g->accumulate, p + kc == g->K);
             }
         }
 }

@@ -27,6 +27,10 @@ int gemm_team_threads(const gemm_team *team);
 void gemm_run(gemm_team *team, const gemm_call *call);
 /* One thread (index i_thread of the team) computes alone; for use inside a parallel region. */
 void gemm_run_alone(gemm_team *team, int i_thread, const gemm_call *call);
+/* Something that threads do beside their products: called before tiles, with the steps of k that the thread has made since
+ * the last call; the answer is what the tile asks memory for meanwhile (NULL: nothing). before_tile NULL: nothing any
+ * more. Products by the system's BLAS have no tiles. */
+void gemm_beside(gemm_team *team, gemm_ahead *(*before_tile)(void *ctx, int i_thread, int steps), void *ctx);
 /* The plain loop in double that explains it. */
 void gemm_ref(const gemm_call *call);
 

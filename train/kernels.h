@@ -25,6 +25,17 @@ typedef struct {
     size_t ld_aux, ld_aux2;
 } gemm_epilogue;
 
+/* Memory that will soon be read, in up to four runs. A tile of the matrix product asks for a cache line in each step of
+ * k (AVX2: in every other), so that the wait hides behind the arithmetic. */
+enum { AHEAD_RUNS = 4, AHEAD_LINE = 64 };
+typedef struct {
+    const char *at[AHEAD_RUNS];   /* next line of each run */
+    size_t lines[AHEAD_RUNS];     /* left of it; multiples of 4; 0: no more runs */
+    size_t step[AHEAD_RUNS];      /* bytes from line to line */
+    int run;                      /* the one that is asked for */
+} gemm_ahead;
+static inline bool gemm_ahead_left(const gemm_ahead *x) { return x->run < AHEAD_RUNS && x->lines[x->run]; }
+
 typedef struct {
     float beta1, beta2, epsilon;
     float step_size;      /* learning rate / (1 - beta1^t) */
@@ -37,9 +48,10 @@ typedef struct {
     const char *name;
     int mr, nr;           /* tile of the matrix product */
 
-    /* ---- matrix product ---- a: packed (k, mr), b: packed (k, nr); c (m,n) += or = a^T b, m <= mr, n <= nr */
+    /* ---- matrix product ---- a: packed (k, mr), b: packed (k, nr); c (m,n) += or = a^T b, m <= mr, n <= nr.
+     * ahead, or NULL: moves on as lines are asked for. */
     void (*gemm_tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, int m, int n,
-                      bool accumulate);
+                      bool accumulate, gemm_ahead *ahead);
     /* Packs rows x k of A (element (i,p) at a[i*ld+p], or a[p*ld+i] if transposed) as panels of mr rows. */
     void (*pack_a)(bool transposed, const float *a, size_t ld, int rows, int k, float *out);
     /* Packs k x cols of B (element (p,j) at b[p*ld+j], or b[j*ld+p] if transposed) as panels of nr columns. */
@@ -73,10 +85,10 @@ typedef struct {
     /* ---- optimizer ---- w, m, v updated, g read */
     void (*adamw)(float *w, float *m, float *v, const float *g, const adamw_scalars *s, size_t n);
     void (*adamw_bf16)(float *w, uint16_t *m, uint16_t *v, const float *g, const adamw_scalars *s,
-                       uint64_t noise, size_t n);
+                       uint32_t noise, size_t n);
     /* m, v: codes; m_top, v_top: powers of two, one for each 256 numbers */
     void (*adamw_int8)(float *w, int8_t *m, uint8_t *v, float *m_top, float *v_top, const float *g,
-                       const adamw_scalars *s, uint64_t noise, size_t n);
+                       const adamw_scalars *s, uint32_t noise, size_t n);
 } kernels;
 
 extern const kernels kernels_portable;

@@ -7,6 +7,7 @@
 #include "train/simd.h"
 
 #define NR (NV * W)
+#define AHEAD_EVERY (W == 16 ? 1 : 2)
 /* How far packing asks for memory before it reads it: the processor foresees no strides of pages. */
 enum { AHEAD_ROWS = 4, AHEAD_COLUMNS = 48 };
 #define INLINE static inline __attribute__((always_inline))
@@ -37,8 +38,36 @@ INLINE void tile_step(int m, vec sum[MR][NV], const float *a, const float *b) {
     }
 }
 
+/* Most steps of k, four at a time, each with a line of what is asked for ahead; returns how many. Where there is nothing
+ * to ask for, the line is one that is at hand. */
+INLINE size_t tile_steps_ahead(int m, size_t k, vec sum[MR][NV], const float *a, const float *b, gemm_ahead *ahead) {
+    size_t p = 0, step = 0, left = SIZE_MAX;
+    const char *at = (const char *)&left;
+    bool asks = ahead && gemm_ahead_left(ahead);
+    if (asks) at = ahead->at[ahead->run], left = ahead->lines[ahead->run], step = ahead->step[ahead->run];
+    for (; p + 4 <= k; p += 4) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++, a += MR, b += NR) {
+            if (i % AHEAD_EVERY == 0) {
+                __builtin_prefetch(at, 0, 2);
+                at += step;
+            }
+            tile_step(m, sum, a, b);
+        }
+        left -= 4 / AHEAD_EVERY;
+        if (!left) {
+            ahead->lines[ahead->run++] = 0;
+            asks = gemm_ahead_left(ahead);
+            if (asks) at = ahead->at[ahead->run], left = ahead->lines[ahead->run], step = ahead->step[ahead->run];
+            else at = (const char *)&left, left = SIZE_MAX, step = 0;
+        }
+    }
+    if (asks) ahead->at[ahead->run] = at, ahead->lines[ahead->run] = left;
+    return p;
+}
+
 INLINE void tile_rows(int m, size_t k, const float *restrict a, const float *restrict b, float *c,
-                      size_t ldc, bool accumulate) {
+                      size_t ldc, bool accumulate, gemm_ahead *ahead) {
     vec sum[MR][NV];
 #pragma GCC unroll 32
     for (int i = 0; i < m; i++)
@@ -47,12 +76,15 @@ INLINE void tile_rows(int m, size_t k, const float *restrict a, const float *res
     size_t p = 0;
 #if W > 1
     /* The first steps of k fetch C, a row a step: all rows at once would queue up before A and B. */
-    const float *ahead = c;
-    for (; p < k && p < (size_t)m; p++, a += MR, b += NR, ahead += ldc) {
-        for (int j = 0; j < NR; j += 16) __builtin_prefetch(ahead + j, 1);
+    const float *row = c;
+    for (; p < k && p < (size_t)m; p++, a += MR, b += NR, row += ldc) {
+        for (int j = 0; j < NR; j += 16) __builtin_prefetch(row + j, 1);
         tile_step(m, sum, a, b);
     }
-#pragma GCC unroll 4
+    size_t done = tile_steps_ahead(m, k - p, sum, a, b, ahead);
+    p += done, a += done * MR, b += done * NR;
+#else
+    if (ahead) ahead->run = AHEAD_RUNS;
 #endif
     for (; p < k; p++, a += MR, b += NR) tile_step(m, sum, a, b);
 #pragma GCC unroll 32
@@ -64,8 +96,9 @@ INLINE void tile_rows(int m, size_t k, const float *restrict a, const float *res
         }
 }
 
-static void tile_full(size_t k, const float *a, const float *b, float *c, size_t ldc, int m, bool acc) {
-#define ROWS(M) case M: tile_rows(M, k, a, b, c, ldc, acc); return;
+static void tile_full(size_t k, const float *a, const float *b, float *c, size_t ldc, int m, bool acc,
+                      gemm_ahead *ahead) {
+#define ROWS(M) case M: tile_rows(M, k, a, b, c, ldc, acc, ahead); return;
     switch (m) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4)
 #if MR > 4
@@ -82,13 +115,13 @@ static void tile_full(size_t k, const float *a, const float *b, float *c, size_t
 }
 
 static void gemm_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, int m, int n,
-                      bool accumulate) {
+                      bool accumulate, gemm_ahead *ahead) {
     if (n == NR) {
-        tile_full(k, a, b, c, ldc, m, accumulate);
+        tile_full(k, a, b, c, ldc, m, accumulate, ahead);
         return;
     }
     float edge[MR * NR] __attribute__((aligned(64)));
-    tile_full(k, a, b, edge, NR, m, false);
+    tile_full(k, a, b, edge, NR, m, false, ahead);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
             float *out = c + (size_t)i * ldc + j;
@@ -513,16 +546,15 @@ static inline uint32_t noise_bits(uint32_t x) {
     return h ^ h >> 16;
 }
 static void adamw_bf16(float *restrict w, uint16_t *restrict m, uint16_t *restrict v, const float *restrict g, const adamw_scalars *s,
-                       uint64_t noise, size_t n) {
+                       uint32_t noise, size_t n) {
     enum { BLOCK = 256 };
     float mb[BLOCK], vb[BLOCK];
-    uint32_t salt = (uint32_t)(noise ^ noise >> 32);
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t k = n - at < BLOCK ? n - at : BLOCK;
         for (size_t i = 0; i < k; i++) mb[i] = bf16_to_float(m[at + i]), vb[i] = bf16_to_float(v[at + i]);
         adamw(w + at, mb, vb, g + at, s, k);
         for (size_t i = 0; i < k; i++) {
-            uint32_t h = noise_bits((uint32_t)(at + i) + salt);
+            uint32_t h = noise_bits((uint32_t)(at + i) + noise);
             m[at + i] = bf16_round(mb[i], h & 0xffff);
             v[at + i] = bf16_round(vb[i], h >> 16);
         }
@@ -553,10 +585,9 @@ static inline int code8(float share, float C, float noise) {
     return (int)low + (share - a > noise * (b - a));
 }
 static void adamw_int8(float *w, int8_t *m, uint8_t *v, float *m_top, float *v_top, const float *g, const adamw_scalars *s,
-                       uint64_t noise, size_t n) {
+                       uint32_t noise, size_t n) {
     enum { BLOCK = 256 };
     float mb[BLOCK], vb[BLOCK];
-    uint32_t salt = (uint32_t)(noise ^ noise >> 32);
     for (size_t at = 0, block = 0; at < n; at += BLOCK, block++) {
         size_t k = n - at < BLOCK ? n - at : BLOCK;
         for (size_t i = 0; i < k; i++) {
@@ -568,7 +599,7 @@ static void adamw_int8(float *w, int8_t *m, uint8_t *v, float *m_top, float *v_t
         float mt = m_top[block] = top_of(mb, k), vt = v_top[block] = top_of(vb, k);
         float per_m = mt > 0 ? 1 / mt : 0, per_v = vt > 0 ? 1 / vt : 0;
         for (size_t i = 0; i < k; i++) {
-            uint32_t h = noise_bits((uint32_t)(at + i) + salt);
+            uint32_t h = noise_bits((uint32_t)(at + i) + noise);
             int cm = code8(fabsf(mb[i]) * per_m, 127, (float)(h & 0xffff) * 0x1p-16f);
             int cv = code8(vb[i] * per_v, 255, (float)(h >> 16) * 0x1p-16f);
             cm = cm < 127 ? cm : 127, cv = cv < 255 ? cv : 255;
