@@ -1,8 +1,9 @@
 /* train_step.c - one training step (forward, backward, clipping, AdamW) with random weights and tokens: seconds
  * by part, tokens/s, GFLOP/s, peak memory. One JSON line.
- *     train_step MODEL B T THREADS STEPS [micro=N] [recompute] [fused] [bf16|int8]
+ *     train_step MODEL B T THREADS STEPS [micro=N] [recompute] [fused] [plain] [bf16|int8]
  * micro=N: N windows a pass, gradients added up, as wt-train does. The others are the modes of wt-train --memory: layers computed again,
  * each layer updated as its gradients come (clipped by the norm of the step before), moments of 16 or 8 bits. fused needs the whole batch in one pass.
+ * plain: the update stands alone, where otherwise it is made behind the next forward pass, as wt-train does.
  * One thread: thread CPU time; more: wall time. */
 #include <math.h>
 #include <omp.h>
@@ -12,8 +13,7 @@
 #include <time.h>
 
 #include "common/memory.h"
-#include "train/model.h"
-#include "train/optim.h"
+#include "train/behind.h"
 
 static int threads;
 static double now(void) {
@@ -33,7 +33,10 @@ typedef struct {
     int micro;                    /* windows of a pass */
     double squares, norm_before;
     optim_step step;
+    behind *behind;               /* NULL: the update stands alone */
 } trainer;
+
+static void part_wanted(const gpt_pass *pass, int part) { behind_wanted(((trainer *)pass->ctx)->behind, pass, part); }
 
 static void part_done(void *ctx, int part) {
     trainer *t = ctx;
@@ -50,7 +53,7 @@ static double one_step(trainer *t, int B, int T, const uint32_t *tokens, const u
         double part;
         int n = B - b < t->micro ? B - b : t->micro;
         gpt_pass p = {.B = n, .T = T, .tokens = tokens + (size_t)b * (size_t)T, .targets = targets + (size_t)b * (size_t)T, .backward = true,
-                      .weight = (float)n / (float)B, .keep = t->keep, .part_done = t->fused ? part_done : NULL, .ctx = t};
+                      .weight = (float)n / (float)B, .keep = t->keep, .part_done = t->fused ? part_done : NULL, .part_wanted = t->behind ? part_wanted : NULL, .ctx = t};
         if (gpt_pass_run(m, &p, &part, err)) return -1;
         *loss += part * n / B;
     }
@@ -58,7 +61,8 @@ static double one_step(trainer *t, int B, int T, const uint32_t *tokens, const u
     if (!t->fused) {
         for (int part = -1; part < m->shape.n_layer; part++) t->squares += optimizer_grad_squares(&t->o, part);
         t->step.grad_scale = 1 / fmax(1, sqrt(t->squares));
-        for (int part = -1; part < m->shape.n_layer; part++) optimizer_update(&t->o, part, &t->step);
+        if (t->behind) behind_update(t->behind, &t->step);
+        for (int part = -1; !t->behind && part < m->shape.n_layer; part++) optimizer_update(&t->o, part, &t->step);
     }
     t->norm_before = sqrt(t->squares);
     return passed;
@@ -88,6 +92,7 @@ int main(int argc, char **argv) {
     optim_settings set = {.moments = asked(argc, argv, "int8") ? MOMENTS_INT8 : asked(argc, argv, "bf16") ? MOMENTS_BF16 : MOMENTS_FP32, .beta1 = 0.9, .epsilon = 1e-8, .weight_decay = 0.1};
     gpt *m = gpt_new(&shape, 1, threads, &err);
     if (!m || gpt_grad_alloc(m, t.fused, &err) || optimizer_init(&t.o, m, &set, &err)) return fprintf(stderr, "%s\n", err.text), 1;
+    if (!t.fused && !asked(argc, argv, "plain")) t.behind = behind_new(&t.o);
     uint32_t *tokens = malloc((size_t)(B * T) * 4), *targets = malloc((size_t)(B * T) * 4);
     double *seconds = calloc((size_t)steps, sizeof *seconds), *passes = calloc((size_t)steps, sizeof *passes), loss = 0;
     for (int i = 0; i < B * T; i++) tokens[i] = (uint32_t)(i * 7919 % 50257), targets[i] = (uint32_t)(i * 104729 % 50257);

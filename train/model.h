@@ -67,7 +67,8 @@ int gpt_grad_alloc(gpt *m, bool fused, wt_err *err);
 /* ---- one pass over B windows of T tokens (pass.c) ---- */
 typedef enum { GPT_KEEP_ALL, GPT_KEEP_INPUTS } gpt_keep;   /* what the backward pass finds; the rest is computed again */
 
-typedef struct {
+typedef struct gpt_pass gpt_pass;
+struct gpt_pass {
     int B, T;
     const uint32_t *tokens, *targets;        /* (B,T) */
     const int32_t *key_start;                /* (B,T) first position each token attends to; NULL: 0 */
@@ -77,10 +78,13 @@ typedef struct {
     float *logprob;                          /* (B,T) or NULL */
     uint32_t *best;                          /* (B,T) or NULL */
     float *logits;                           /* (B,T,V) or NULL */
+    /* Called before the weights of a part are read, and no weights of later ones until then: -1 for the rows of the
+     * embedding that the tokens name and all small ones, layer l = 0 .. L-1, L for the head; NULL: not asked. */
+    void (*part_wanted)(const gpt_pass *pass, int part);
     /* Called when the gradients of a part are complete: layer l = L-1 .. 0, then -1 for the rest. */
     void (*part_done)(void *ctx, int layer);
     void *ctx;
-} gpt_pass;
+};
 /* *loss: mean over the asked targets. WT_EARG for bad ids, WT_ENOMEM. */
 int gpt_pass_run(gpt *m, const gpt_pass *pass, double *loss, wt_err *err);
 /* The same in double by plain loops that explain it (ref.c). logits and loss of pass are filled as

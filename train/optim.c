@@ -78,30 +78,55 @@ double optimizer_grad_squares(const optimizer *o, int part) {
     return total;
 }
 
-static void adamw_piece(const optimizer *o, const share_piece *p, const adamw_scalars *x, uint64_t step) {
+/* Where n numbers of a piece are. */
+typedef struct {
+    float *w, *g;
+    char *mean, *var;
+} piece_memory;
+static piece_memory memory_of(const optimizer *o, const share_piece *p, size_t from) {
+    size_t at = (p->local + from) * o->set.moments;
+    return (piece_memory){o->m->w + p->at + from, grad_of(o->m, p) + from, (char *)o->mean.numbers + at, (char *)o->var.numbers + at};
+}
+
+void optimizer_update_piece(const optimizer *o, const optim_rates *rates, const share_piece *p, size_t from, size_t n) {
     const kernels *k = o->m->k;
-    float *w = o->m->w + p->at, *g = grad_of(o->m, p);
-    uint64_t noise = wt_mix64(step * 0x9e3779b97f4a7c15u + p->at);
+    piece_memory at = memory_of(o, p, from);
+    const adamw_scalars *x = p->at < o->m->at.wpe ? &rates->embedding : p->decays ? &rates->matrices : &rates->vectors;
+    uint64_t hash = wt_mix64(rates->step * 0x9e3779b97f4a7c15u + p->at);
+    uint32_t noise = (uint32_t)(hash ^ hash >> 32) + (uint32_t)from;      /* a number's noise does not depend on `from` */
+    size_t block = p->block + from / SHARE_BLOCK;
     switch (o->set.moments) {
-    case MOMENTS_FP32: k->adamw(w, (float *)o->mean.numbers + p->local, (float *)o->var.numbers + p->local, g, x, p->n); break;
-    case MOMENTS_BF16: k->adamw_bf16(w, (uint16_t *)o->mean.numbers + p->local, (uint16_t *)o->var.numbers + p->local, g, x, noise, p->n); break;
+    case MOMENTS_FP32: k->adamw(at.w, (float *)(void *)at.mean, (float *)(void *)at.var, at.g, x, n); break;
+    case MOMENTS_BF16: k->adamw_bf16(at.w, (uint16_t *)(void *)at.mean, (uint16_t *)(void *)at.var, at.g, x, noise, n); break;
     case MOMENTS_INT8:
-        k->adamw_int8(w, (int8_t *)o->mean.numbers + p->local, (uint8_t *)o->var.numbers + p->local, o->mean.scales + p->block, o->var.scales + p->block, g, x, noise, p->n);
+        k->adamw_int8(at.w, (int8_t *)at.mean, (uint8_t *)at.var, o->mean.scales + block, o->var.scales + block, at.g, x, noise, n);
     }
 }
 
+void optimizer_piece_memory(const optimizer *o, const share_piece *p, size_t from, size_t n, gemm_ahead *ahead) {
+    piece_memory at = memory_of(o, p, from);
+    size_t unit = 4 * AHEAD_LINE, fp32 = (n * sizeof(float) + unit - 1) / unit * 4, moments = (n * o->set.moments + unit - 1) / unit * 4;
+    *ahead = (gemm_ahead){{(char *)at.w, (char *)at.g, at.mean, at.var}, {fp32, fp32, moments, moments}, {AHEAD_LINE, AHEAD_LINE, AHEAD_LINE, AHEAD_LINE}, 0};
+}
+
+optim_rates optimizer_rates(const optimizer *o, const optim_step *s) {
+    optim_rates x = {.step = s->step};
+    x.vectors = (adamw_scalars){.beta1 = (float)o->set.beta1, .beta2 = (float)s->beta2, .epsilon = (float)o->set.epsilon,
+                                .step_size = (float)(s->learning_rate / (1 - pow(o->set.beta1, (double)s->step))),
+                                .root_scale = (float)(1 / sqrt(1 - pow(s->beta2, (double)s->step))), .decay = 1, .grad_scale = (float)s->grad_scale};
+    x.matrices = x.vectors;
+    x.matrices.decay = (float)(1 - s->learning_rate * o->set.weight_decay);
+    x.embedding = x.matrices;
+    if (o->set.embed_scale > 0) x.embedding.step_size = (float)(x.embedding.step_size * o->set.embed_scale);
+    return x;
+}
+
 static void adamw_span(optimizer *o, const share_span *span, const optim_step *s) {
-    adamw_scalars plain = {.beta1 = (float)o->set.beta1, .beta2 = (float)s->beta2, .epsilon = (float)o->set.epsilon,
-                           .step_size = (float)(s->learning_rate / (1 - pow(o->set.beta1, (double)s->step))),
-                           .root_scale = (float)(1 / sqrt(1 - pow(s->beta2, (double)s->step))), .decay = 1, .grad_scale = (float)s->grad_scale};
-    adamw_scalars decaying = plain;
-    decaying.decay = (float)(1 - s->learning_rate * o->set.weight_decay);
-    adamw_scalars embedding = decaying;
-    if (o->set.embed_scale > 0) embedding.step_size = (float)(embedding.step_size * o->set.embed_scale);
+    optim_rates rates = optimizer_rates(o, s);
 #pragma omp parallel for num_threads(o->m->threads) schedule(static) if (span->last - span->first > 4)
     for (size_t p = span->first; p < span->last; p++) {
         const share_piece *piece = &o->share.pieces[p];
-        if (piece->local != SHARE_NONE) adamw_piece(o, piece, piece->at < o->m->at.wpe ? &embedding : piece->decays ? &decaying : &plain, s->step);
+        if (piece->local != SHARE_NONE) optimizer_update_piece(o, &rates, piece, 0, piece->n);
     }
 }
 

@@ -47,6 +47,16 @@ typedef struct {
     double learning_rate, beta2;
     double grad_scale;            /* clipping */
 } optim_step;
+/* A step's numbers for AdamW. */
+typedef struct {
+    uint64_t step;
+    adamw_scalars vectors, matrices, embedding;
+} optim_rates;
+optim_rates optimizer_rates(const optimizer *o, const optim_step *step);
+/* Updates n numbers of a piece of this rank, from a multiple of SHARE_BLOCK on; not Muon's. */
+void optimizer_update_piece(const optimizer *o, const optim_rates *rates, const share_piece *piece, size_t from, size_t n);
+/* What that reads: weights, gradients and both moments. */
+void optimizer_piece_memory(const optimizer *o, const share_piece *piece, size_t from, size_t n, gemm_ahead *ahead);
 /* Updates a part from its gradients: layer l, -1: what is outside of the layers. All parts are updated between
  * two passes: the next pass overwrites the gradients instead of adding to them. */
 void optimizer_update(optimizer *o, int part, const optim_step *step);

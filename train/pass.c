@@ -337,8 +337,13 @@ int gpt_pass_run(gpt *m, const gpt_pass *p, double *loss, wt_err *err) {
     gpt_scratch *s = scratch_for(m, p, err);
     if (!s) return -1;
     int L = m->shape.n_layer, N = p->B * p->T, C = m->shape.n_embd;
+    if (p->part_wanted) p->part_wanted(p, -1);
     embed(m, stream_at(s, &m->shape, 0), p->tokens, p->B, p->T);
-    for (int l = 0; l < L; l++) layer_forward(m, s, l, p->key_start);
+    for (int l = 0; l < L; l++) {
+        if (p->part_wanted) p->part_wanted(p, l);
+        layer_forward(m, s, l, p->key_start);
+    }
+    if (p->part_wanted) p->part_wanted(p, L);
     bool add = !m->grad_stale;      /* once: a fused update makes them stale again while this pass runs */
     double mean_loss = head(m, s, p, add);
     if (loss) *loss = mean_loss;

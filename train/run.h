@@ -7,6 +7,7 @@
 
 #include "bpe/bpe.h"
 #include "shard/shard.h"
+#include "train/behind.h"
 #include "train/plan.h"
 #include "train/ranks.h"
 #include "train/state.h"
@@ -17,6 +18,7 @@ typedef struct {
     gpt_shape shape;
     gpt *m;
     optimizer opt;
+    behind *behind;                /* updates that wait for the next pass; NULL: none do */
     train_plan plan;
     exchange x;                    /* gradients and weights on their way between ranks */
     outer_state outer;             /* --sync diloco */

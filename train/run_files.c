@@ -130,6 +130,7 @@ int run_save(run *r, wt_err *err) {
     char name[32];
     bool first = wt_cluster_rank() == 0;
     int result = 0;
+    behind_finish(r->behind);
     if (r->updated) r->at.unproven = false;
     step_name(r->at.step, name);
     char *final = run_path(r, name);

@@ -92,6 +92,8 @@ static void update_part(run *r, int layer, const optim_step *step) {
     }
 }
 
+static void part_wanted(const gpt_pass *pass, int part) { behind_wanted(((run *)pass->ctx)->behind, pass, part); }
+
 /* Called by the pass when a part's gradients are complete. */
 static void part_done(void *ctx, int layer) {
     run *r = ctx;
@@ -119,7 +121,7 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
         if (n && run_read_windows(r, r->feed, r->data, r->at.samples + i, (int)n, err)) return -1;
         gpt_pass pass = {.B = (int)n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .backward = true, .keep = r->plan.keep,
                          .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / of),
-                         .part_done = part_done, .ctx = r};
+                         .part_wanted = r->behind ? part_wanted : NULL, .part_done = part_done, .ctx = r};
         if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
         if (!n && !run_apart(r)) { /* more ranks than windows: this one only takes part in the sums */
             for (int l = r->shape.n_layer - 1; l >= -1; l--) {
@@ -190,7 +192,8 @@ int run_step(run *r, wt_err *err) {
     bool good = !wt_cluster_any(!isfinite(r->last_loss) || !isfinite(norm) || r->bad_part);
     if (!r->plan.fused && good && takes_part) {
         if (o->grad_clip > 0 && norm > o->grad_clip) step.grad_scale = o->grad_clip / norm;
-        for (int part = r->shape.n_layer - 1; part >= -1; part--) update_part(r, part, &step);
+        if (r->behind) behind_update(r->behind, &step);
+        for (int part = r->shape.n_layer - 1; !r->behind && part >= -1; part--) update_part(r, part, &step);
         exchange_finish(&r->x);
     }
     if (!good) gpt_grad_zero(r->m);

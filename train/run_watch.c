@@ -17,6 +17,7 @@ static int validate(run *r, double *loss, wt_err *err) {
     if (want && want < windows) windows = want;
     uint64_t ranks = (uint64_t)wt_cluster_size(), from = windows * (uint64_t)wt_cluster_rank() / ranks, to = windows * ((uint64_t)wt_cluster_rank() + 1) / ranks;
     double sum = 0, one;
+    behind_finish(r->behind);
     for (uint64_t i = from; i < to;) {
         int n = (int)(to - i < (uint64_t)r->plan.micro_batch ? to - i : (uint64_t)r->plan.micro_batch);
         if (run_read_windows(r, r->val_feed, r->val, i, n, err)) return -1;
@@ -34,6 +35,7 @@ static int validate(run *r, double *loss, wt_err *err) {
 /* A sample of the model's own, from the end-of-text id on. */
 static int sample_text(run *r, wt_buf *text, wt_err *err) {
     int V = r->shape.vocab, n = (int)r->o.sample_tokens < r->shape.n_ctx ? (int)r->o.sample_tokens : r->shape.n_ctx;
+    behind_finish(r->behind);
     gpt_cache *cache = gpt_cache_new(r->m, 1, err);
     if (!cache) return -1;
     float *logits = wt_xmalloc((size_t)V * sizeof *logits);

@@ -254,6 +254,7 @@ static int allocate(run *r, wt_err *err) {
     if (o->document_mask) r->key_start = wt_xmalloc(n * sizeof *r->key_start);
     if (gpt_grad_alloc(r->m, r->plan.fused, err) || optimizer_init(&r->opt, r->m, &set, err)) return -1;
     exchange_init(&r->x, &r->opt.share, o->threads);
+    if (wt_cluster_size() == 1 && !r->plan.fused && !apart) r->behind = behind_new(&r->opt);
     return apart ? outer_init(&r->outer, r->m, err) : 0;
 }
 
@@ -261,6 +262,7 @@ static void run_free(run *r) {
     if (r->log) fclose(r->log);
     exchange_reset(&r->x);
     outer_reset(&r->outer);
+    behind_free(r->behind);
     optimizer_reset(&r->opt);
     gpt_free(r->m);
     shard_loader_free(r->feed), shard_loader_free(r->val_feed);
