@@ -39,7 +39,7 @@ else ifeq ($(SAN),fuzz)
   # clang's libFuzzer, or gcc with a driver of our own (tests/fuzz/run.sh).
   CLANG := $(findstring clang,$(CC))
   OPT := -O2
-  SANFLAGS := -fsanitize=address,undefined$(if $(CLANG),$(comma)fuzzer-no-link) -fno-omit-frame-pointer
+  SANFLAGS := -fsanitize=address,undefined$(if $(CLANG),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   OPENMP := $(if $(CLANG),,-fopenmp)
   WARN := -w
 endif

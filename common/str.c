@@ -34,7 +34,7 @@ wt_str wt_str_cut(wt_str *rest, char separator) {
     wt_str head = *rest;
     const char *at = rest->len ? memchr(rest->ptr, separator, rest->len) : NULL;
     if (!at) {
-        rest->ptr += rest->len, rest->len = 0;
+        if (rest->len) rest->ptr += rest->len, rest->len = 0;       /* NULL + 0 is not allowed */
         return head;
     }
     head.len = (size_t)(at - head.ptr);

@@ -123,7 +123,17 @@ static void score_round(content *c, int round) {
     free(score);
 }
 
+static void give_back(content *c) {
+    enum { KEPT_BYTES = 64 << 20 };
+    if (c->blocks_cap * sizeof *c->block + c->elements_cap * sizeof *c->element + c->nodes_cap * sizeof *c->element_of + c->text.cap <= KEPT_BYTES) return;
+    const content_model *model = c->model;
+    bool want_rows = c->want_rows;
+    content_free(c);
+    c->model = model, c->want_rows = want_rows;
+}
+
 void content_find(content *c, const html_tree *t, const page_meta *meta) {
+    give_back(c);
     content_cut(c, t, meta);
     content_look(c);
     for (int round = 0; round < 2; round++) {

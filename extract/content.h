@@ -102,7 +102,7 @@ bool content_find_date(const content *c, char out[40]);
 /* The name in "By Jane Doe" there; empty where none. */
 wt_str content_find_author(const content *c);
 
-/* Cuts into blocks, scores, marks block.keep. */
+/* Cuts into blocks, scores, marks block.keep. What a huge page needed is given back before the next. */
 void content_find(content *c, const html_tree *t, const page_meta *meta);
 /* The steps of content_find, for training and `explain`. */
 void content_cut(content *c, const html_tree *t, const page_meta *meta);

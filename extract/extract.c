@@ -9,7 +9,7 @@
 #include "extract/lang.h"
 #include "extract/render.h"
 
-enum { PAGE_BYTES_MAX = 64 << 20, TEXT_BLOCKS_MAX = 2000000 };
+enum { PAGE_BYTES_MAX = 64 << 20, PAGE_MEMORY_MAX = 1 << 30, KEPT_BYTES = 64 << 20 };
 
 struct extractor {
     extract_options options;
@@ -103,11 +103,20 @@ static bool use_json_body(const extractor *x) {
 int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
     size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
     *page = (extract_page){0};
+    if (x->utf8.cap > KEPT_BYTES) wt_buf_free(&x->utf8);
+    if (x->text.cap > KEPT_BYTES) wt_buf_free(&x->text);
     if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);
     wt_arena_reset(x->arena);
     charset_choice charset;
     wt_str utf8 = charset_decode(bytes, content_type, &x->utf8, &charset);
+    x->tree.memory_max = x->options.page_memory_max ? x->options.page_memory_max : PAGE_MEMORY_MAX;
     page->parser = parse(x, utf8, content_type);
+    if (x->tree.over || html_tree_cost(&x->tree) > x->tree.memory_max) {
+        wt_fail(err, WT_ENOMEM, "page of %zu bytes may need more than %zu MiB: %u elements and texts or more", bytes.len,
+                x->tree.memory_max >> 20, x->tree.n_nodes);
+        html_tree_clear(&x->tree);
+        return -1;
+    }
     page->parser_refused = x->parser_error.code ? x->parser_error.text : NULL;
     page->charset = charset.name;
     page->charset_how = charset.how;

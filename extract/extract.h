@@ -22,6 +22,7 @@ typedef struct {
     extract_parser parser;          /* auto: our own; gumbo where asked; libxml2 for XML */
     extract_format format;          /* of page.text */
     size_t page_bytes_max;          /* longer pages are WT_ELIMIT; 0: 64 MiB */
+    size_t page_memory_max;         /* pages whose tree and blocks can need more are WT_ENOMEM; 0: 1 GiB */
     bool no_language;               /* skip language identification */
     const char *model_path;         /* a model file instead of the built-in one; NULL: built-in */
 } extract_options;
@@ -48,7 +49,7 @@ void extractor_free(extractor *x);
  *   bytes          the body as it came over the wire, content codings undone
  *   url            where from; may be empty
  *   content_type   the HTTP header's value; may be empty
- * Returns 0, or -1 with WT_ELIMIT where the page is over a stated limit. */
+ * Returns 0, or -1 with WT_ELIMIT or WT_ENOMEM where the page is over a stated limit. */
 int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err);
 
 /* The page of the last run as HTML for a browser: each block coloured by its fate, with its chance and

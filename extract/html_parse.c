@@ -1584,6 +1584,8 @@ void html_parse(html_tree *t, wt_str page) {
     tokenizer_init(&b->z, t, page);
     token k;
     do {
+        t->over = t->over || (t->memory_max && html_tree_cost(t) > t->memory_max);
+        if (t->over) b->z.at = b->z.end;        /* the tree ends as at the page's end */
         b->z.cdata = b->n_open && node(b, current(b))->ns != HTML_NS_HTML;
         tokenizer_next(&b->z, &k);
         if (b->skip_newline) {

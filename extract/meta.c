@@ -302,6 +302,7 @@ static void read_dates(finder *f, uint32_t n, const element_names *names) {
 static bool is_author_path(wt_str href) {
     static const char *const parts[] = {"author/", "authors/", "autor/", "people/", "profile/", "users/", "user/", "member.php",
                                         "members/", "memberlist.php?mode=viewprofile"};
+    if (!href.len) return false;
     const char *p = href.ptr, *end = href.ptr + href.len;
     while (p < end && (p = memchr(p, '/', (size_t)(end - p)))) {
         p++;

@@ -88,7 +88,7 @@ void html_tree_clear(html_tree *t) {
     /* One huge page must not keep its memory for the rest of the run. */
     if (t->nodes_cap > (1u << 20) || t->bytes.cap > ((size_t)64 << 20)) html_tree_free(t);
     t->n_nodes = t->n_attrs = 0;
-    t->quirks = false;
+    t->quirks = t->over = false;
     wt_buf_clear(&t->bytes);
     html_tree_add(t, HTML_DOCUMENT);
 }

@@ -11,6 +11,7 @@
 
 #define HTML_DEPTH_MAX 512      /* deeper start tags become siblings, as in Blink and WebKit */
 #define HTML_ATTRS_MAX 200      /* more attributes on one tag are dropped */
+#define HTML_NODE_COST 144      /* bytes that a node can cost: here, and as a block or an element that holds one */
 
 typedef enum {
     HTML_TAG_UNKNOWN,
@@ -55,7 +56,14 @@ typedef struct {
     uint32_t n_attrs, attrs_cap;
     wt_buf bytes;                   /* the page in UTF-8, then text that had to be rewritten */
     bool quirks;                    /* tables do not close paragraphs */
+    bool over;                      /* our own parser stopped: the rest would need more than memory_max */
+    size_t memory_max;              /* 0: no limit. Set for each page */
 } html_tree;
+
+/* Bytes that extracting this page can need at the most: page, tree, blocks, texts. */
+static inline size_t html_tree_cost(const html_tree *t) {
+    return 4 * t->bytes.len + (size_t)t->n_nodes * HTML_NODE_COST + (size_t)t->n_attrs * sizeof *t->attr;
+}
 
 void html_tree_init(html_tree *t);
 void html_tree_clear(html_tree *t);         /* empty: only the document node; memory is kept */

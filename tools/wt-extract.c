@@ -21,7 +21,7 @@ enum { PAGES_A_UNIT = 4096, EXAMPLES_A_RULE = 5, EXAMPLE_BYTES = 300 };
 
 static const char *format = "jsonl", *url_option, *lang = "en", *filter_name = "webtext", *parser = "auto";
 static const char *source = "webtext", *filter_report, *model_path;
-static uint64_t max_page = 64 << 20, min_text = 1;
+static uint64_t max_page = 64 << 20, page_memory = 1 << 30, min_text = 1;
 static bool site_boilerplate, guarded = true;
 static uint64_t page_seconds = 60;
 
@@ -39,6 +39,7 @@ static const wt_opt options[] = {
     {"", 0, WT_OPT_GROUP, NULL, NULL, "How"},
     {"parser", 0, WT_OPT_CHOICE, &parser, "auto|fast|gumbo", "HTML parser; auto takes libxml2 for feeds and XML. Pages that gumbo or libxml2 refuse are read by fast, and counted"},
     {"max-page", 0, WT_OPT_BYTES, &max_page, "SIZE", "longer pages are dropped"},
+    {"page-memory", 0, WT_OPT_BYTES, &page_memory, "SIZE", "a page whose elements and texts can need more is dropped"},
     {"page-seconds", 0, WT_OPT_COUNT, &page_seconds, "N", "a page that takes longer is dropped, and the run goes on"},
     {"guard", 0, WT_OPT_FLAG, &guarded, NULL, "with -o: work in a child process, so that a crash loses one page"},
     {"model", 0, WT_OPT_STRING, &model_path, "FILE", "other tables for the block classifier", "built in"},
@@ -332,7 +333,7 @@ static int work_page(run *r, page_item *it, worker *w) {
     if (!is_page_type(wt_buf_view(&it->type), body)) return it->drop = "not a web page", 0;
     extract_page page;
     if (extract_run(w->x, body, wt_buf_view(&it->url), wt_buf_view(&it->type), &page, &why))
-        return it->drop = why.code == WT_ELIMIT ? "page too big" : "unreadable", 0;
+        return it->drop = why.code == WT_ENOMEM ? "page needs too much memory" : "page too big", 0;
     it->other_parser = page.parser_refused != NULL;
     wt_str text = page.text;
     it->drop = judge(r, w, it, &page, &text);
@@ -646,8 +647,8 @@ static int second_pass(const char *raw, const char *dir, size_t n_units, wt_str 
 static void describe(wt_buf *key, const wt_args *args, const wt_paths *inputs) {
     wt_buf_printf(key, "{\"version\":\"%s\",\"format\":\"%s\",\"lang\":", WT_VERSION, format);
     wt_json_add_string(key, wt_str_of(lang));
-    wt_buf_printf(key, ",\"filter\":\"%s\",\"parser\":\"%s\",\"max_page\":%llu,\"min_text\":%llu,\"limit\":%llu,\"site_boilerplate\":%s,\"source\":",
-                  filter_name, parser, (unsigned long long)max_page, (unsigned long long)min_text, (unsigned long long)args->limit,
+    wt_buf_printf(key, ",\"filter\":\"%s\",\"parser\":\"%s\",\"max_page\":%llu,\"page_memory\":%llu,\"min_text\":%llu,\"limit\":%llu,\"site_boilerplate\":%s,\"source\":",
+                  filter_name, parser, (unsigned long long)max_page, (unsigned long long)page_memory, (unsigned long long)min_text, (unsigned long long)args->limit,
                   site_boilerplate ? "true" : "false");
     wt_json_add_string(key, wt_str_of(source));
     wt_buf_add_str(key, WT_STR(",\"url\":"));
@@ -667,7 +668,7 @@ static extract_filter filter_of(const char *name) {
 }
 
 static int open_workers(run *r, wt_err *err) {
-    extract_options o = {.page_bytes_max = max_page, .model_path = model_path};
+    extract_options o = {.page_bytes_max = max_page, .page_memory_max = page_memory, .model_path = model_path};
     o.parser = strcmp(parser, "gumbo") == 0 ? EXTRACT_PARSER_GUMBO : strcmp(parser, "fast") == 0 ? EXTRACT_PARSER_FAST : EXTRACT_PARSER_AUTO;
     o.format = strcmp(format, "md") == 0 ? EXTRACT_MARKDOWN : strcmp(format, "tei") == 0 ? EXTRACT_TEI : EXTRACT_TEXT;
     r->workers = wt_xcalloc((size_t)r->n_workers, sizeof *r->workers);

@@ -97,6 +97,12 @@ check "the summary counts it" grep -q 'refused by their parser, read by our own"
 zstd -qdc deep/00000.jsonl.zst > deep.jsonl
 equal "its record says why, the other's does not" "$(grep -c '"parser":"fast","parser_refused":"tags are nested' deep.jsonl) $(wc -l < deep.jsonl | tr -d ' ')" "1 2"
 
+# a page of nothing but tags
+{ printf '<table>'; for i in $(seq 1 3000); do printf '<tr><td>1<td>2<tr><td>3<td>4<tr><td>5<td>6'; done; } > cells.html
+check "a page that may need more memory than it is given" "$X" -q --page-memory 2M --filter none --lang any cells.html rivers.html -o cells --report cells.json
+check "is counted" grep -q '"page needs too much memory":1' cells.json
+equal "the other page is there" "$(zstd -qdc cells/00000.jsonl.zst | wc -l | tr -d ' ')" 1
+
 # pages that go wrong in every way: the run ends well, and they are counted (WT_EXTRACT_FAULT is for this test)
 export ASAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${ASAN_OPTIONS:-}"
 export TSAN_OPTIONS="allocator_may_return_null=1:abort_on_error=1:${TSAN_OPTIONS:-}"

@@ -332,12 +332,33 @@ static void test_bad_input(void **state) {
     extractor_free(x);
 }
 
+/* A page of nothing but tags is refused where it may need more than the memory allowed, long before it does; the next
+ * page is read as ever. Text of the same length is not. */
+static void test_memory(void **state) {
+    wt_err err;
+    extract_page p;
+    extractor *x = extractor_new(&(extract_options){.page_memory_max = 20 << 20}, &err);
+    wt_buf cells = {0}, prose = {0};
+    wt_buf_add_str(&cells, WT_STR("<table>"));
+    while (cells.len < 1000000) wt_buf_add_str(&cells, WT_STR("<tr><td>1<td>2"));
+    while (prose.len < 1000000) wt_buf_add_str(&prose, WT_STR("<p>A paragraph of prose, with <b>some</b> words that stand out, and an end.</p>\n"));
+    assert_int_equal(extract_run(x, wt_buf_view(&cells), WT_STR(""), WT_STR(""), &p, &err), -1);
+    assert_int_equal(err.code, WT_ENOMEM);
+    assert_non_null(strstr(err.text, "may need more than 20 MiB"));
+    assert_int_equal(extract_run(x, wt_str_of(article), WT_STR(""), WT_STR(""), &p, &err), 0);
+    assert_true(has(p.text, "two bulges form."));
+    assert_int_equal(extract_run(x, wt_buf_view(&prose), WT_STR(""), WT_STR(""), &p, &err), 0);
+    wt_buf_free(&cells);
+    wt_buf_free(&prose);
+    extractor_free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_charset), cmocka_unit_test(test_dates), cmocka_unit_test(test_model_rows),
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filters), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
-        cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
