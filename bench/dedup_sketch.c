@@ -18,7 +18,7 @@ static double now(void) {
 int main(void) {
     enum { TOTAL = 4000000 };
     static const size_t lengths[] = {200, 400, 1000, 3000, 20000};
-    static const int sizes[] = {140, 256, 324, 609};
+    static const int sizes[] = {240, 256, 444, 522};
     uint64_t *words = malloc(TOTAL * sizeof *words);
     u64_list keys = {0};
     wt_rng rng;

@@ -39,38 +39,38 @@ void sketch_make_plain(const uint64_t *keys, size_t n, int n_bins, uint32_t *bin
     }
 }
 
-static int round_plain(const uint64_t *keys, size_t n, uint32_t t, uint32_t round, uint32_t *bins, uint32_t *limit) {
-    int filled = 0;
+static bool empty_plain(const uint32_t *bins, uint32_t t, uint32_t *empty) {
+    bool any = false;
+    memset(empty, 0, SKETCH_EMPTY_WORDS * sizeof *empty);
+    for (uint32_t bin = 0; bin < t; bin++)
+        if (bins[bin] == EMPTY) empty[bin / 32] |= 1u << bin % 32, any = true;
+    return any;
+}
+
+static void round_plain(const uint64_t *keys, size_t n, uint32_t t, uint32_t round, const uint32_t *empty, uint32_t *bins) {
     for (size_t i = 0; i < n; i++) {
         uint64_t hash = round_hash(keys[i], round);
         uint32_t bin = round < t ? bin_of(hash, t) : round - t, value = value_of(hash);
-        if (value >= limit[bin]) continue;
-        filled += limit[bin] == EMPTY;
-        bins[bin] = limit[bin] = value;
+        if ((empty[bin / 32] >> bin % 32 & 1) && value < bins[bin]) bins[bin] = value;
     }
-    return filled;
 }
 
 /* Rounds beyond the first, in which only bins that are empty may take values. */
-static void fill_empty(const uint64_t *keys, size_t n, uint32_t t, int n_empty, uint32_t *bins) {
+static void fill_empty(const uint64_t *keys, size_t n, uint32_t t, uint32_t *bins) {
     bool fast = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    uint32_t limit[SKETCH_BINS_MAX];
-    for (uint32_t round = 1; n_empty > 0; round++) {
-        for (uint32_t bin = 0; bin < t; bin++) limit[bin] = bins[bin] == EMPTY ? EMPTY : 0;
-        n_empty -= (fast && round < t ? sketch_round_avx512 : round_plain)(keys, n, t, round, bins, limit);
-    }
+    uint32_t empty[SKETCH_EMPTY_WORDS];
+    for (uint32_t round = 1; (fast ? sketch_empty_avx512 : empty_plain)(bins, t, empty); round++)
+        (fast && round < t ? sketch_round_avx512 : round_plain)(keys, n, t, round, empty, bins);
 }
 
 void sketch_make(const uint64_t *keys, size_t n, int n_bins, uint32_t *bins) {
     uint32_t t = (uint32_t)n_bins;
     memset(bins, 0xff, t * sizeof *bins);
     for (size_t i = 0; i < n; i++) {
-        uint32_t bin = bin_of(keys[i], t), value = value_of(keys[i]);
-        if (value < bins[bin]) bins[bin] = value;
+        uint32_t bin = bin_of(keys[i], t), value = value_of(keys[i]), old = bins[bin];
+        bins[bin] = value < old ? value : old;        /* without a branch, which short documents guess wrong */
     }
-    int n_empty = 0;
-    for (uint32_t bin = 0; bin < t; bin++) n_empty += bins[bin] == EMPTY;
-    fill_empty(keys, n, t, n_empty, bins);
+    fill_empty(keys, n, t, bins);
 }
 
 void sketch_bands(const uint32_t *bins, const sketch_plan *plan, uint64_t *band_keys) {

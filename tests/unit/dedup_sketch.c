@@ -19,14 +19,14 @@ static void fill(wt_rng *rng, uint64_t *keys, size_t n) {
 }
 
 static void fast_equals_the_definition(void **state) {
-    static const size_t sizes[] = {1, 2, 3, 7, 40, 100, 1000};
-    static const int bins[] = {1, 5, 40, 133, 256};
+    static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 40, 100, 255, 257, 1000};
+    static const int bins[] = {1, 5, 31, 32, 33, 133, 256, 444, 513, 1024};
     wt_rng rng;
     wt_rng_init(&rng, 1, 0);
-    for (int s = 0; s < 7; s++)
-        for (int b = 0; b < 5; b++) {
+    for (int s = 0; s < 14; s++)
+        for (int b = 0; b < 10; b++) {
             uint64_t keys[1000];
-            uint32_t fast[256], plain[256];
+            uint32_t fast[SKETCH_BINS_MAX], plain[SKETCH_BINS_MAX];
             fill(&rng, keys, sizes[s]);
             sketch_make(keys, sizes[s], bins[b], fast);
             sketch_make_plain(keys, sizes[s], bins[b], plain);
