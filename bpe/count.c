@@ -411,14 +411,14 @@ static uint64_t memory_of(const bpe_train_options *o) { return o->memory ? o->me
 
 /* An id takes about so much while merges are learned: its bytes and merge, sums by neighbour, pairs with their places
  * in table and heap. */
-static uint64_t vocabulary_bytes(const bpe_train_options *o) { return 512 * (uint64_t)o->vocab_size; }
+#define ID_BYTES ((uint64_t)512)
 
 uint64_t bpe_memory_least(const bpe_train_options *o) {
-    return PROCESS_BYTES + ((uint64_t)12 << 20) + vocabulary_bytes(o) + ((uint64_t)4 << 20) * (uint64_t)threads_of(o);
+    return PROCESS_BYTES + ((uint64_t)12 << 20) + ID_BYTES * o->vocab_size + ((uint64_t)4 << 20) * (uint64_t)threads_of(o);
 }
 
-size_t bpe_learning_memory(const bpe_train_options *o) {
-    return (size_t)(memory_of(o) - PROCESS_BYTES - vocabulary_bytes(o));
+size_t bpe_learning_memory(const bpe_train_options *o, uint32_t n_ids) {
+    return (size_t)(memory_of(o) - PROCESS_BYTES - ID_BYTES * n_ids);
 }
 
 static worker *worker_new(const bpe_counter *c) {

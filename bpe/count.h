@@ -10,8 +10,8 @@ bpe_words *bpe_counter_take(bpe_counter *counter);            /* free them to sa
 const bpe_train_options *bpe_counter_options(const bpe_counter *counter);
 const bpe_added_set *bpe_counter_specials(const bpe_counter *counter);
 const char *bpe_counter_pattern(const bpe_counter *counter);
-/* Bytes of --memory for what grows with the words: all but the process itself and the vocabulary. */
-size_t bpe_learning_memory(const bpe_train_options *options);
+/* Bytes of --memory for what grows with the words while there are so many ids: all but the process itself and theirs. */
+size_t bpe_learning_memory(const bpe_train_options *options, uint32_t n_ids);
 
 /* Counts a part of a document that is a mapped file: its pages are given back as counting goes on. */
 int bpe_counter_add_mapped(bpe_counter *counter, int i_thread, wt_str document, wt_err *err);

@@ -34,9 +34,11 @@ typedef struct {
 
 typedef struct {
     const bpe_train_options *options;
-    size_t memory;                  /* for all that grows with the words */
-    size_t passing;                 /* ... of it, for a recount's tables */
+    size_t passing;                 /* memory for a recount's tables */
+    bool tight;                     /* the records take most of the memory, or did */
+    uint32_t ids_room;              /* memory is set aside for so many ids */
     bpe_records records;
+    uint64_t gone;                  /* ids fewer in the records than there is room for */
     bpe_tokens tokens;
     bpe_live live;
     bpe_merge *merge;
@@ -134,8 +136,10 @@ static void merge_in_link(learner *L, uint32_t record, uint32_t left, uint32_t r
         i += 2;
         changed = true;
     }
-    if (changed)
-        bpe_record_store(&L->records, record, id, out);
+    if (!changed)
+        return;
+    L->gone += n - out;
+    bpe_record_store(&L->records, record, id, out);
 }
 
 /* Joins left and right wherever they meet in a record, from the left on. Once for each width of ids. */
@@ -166,6 +170,7 @@ static void merge_in_link(learner *L, uint32_t record, uint32_t left, uint32_t r
             id[out++] = (id_type)fresh;                                                              \
             i += 2;                                                                                  \
         }                                                                                            \
+        L->gone += n - out;                                                                          \
         r->n = (uint8_t)out;                                                                         \
         bpe_record_changed(&L->records, record);                                                     \
     }
@@ -383,7 +388,8 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     bpe_reader reader;
     int more, bad = 0;
     unsigned __int128 total = 0;
-    if (bpe_records_init(&L->records, wide, room, L->memory / 4 * 3, L->options->temp_dir, err))
+    size_t memory = bpe_learning_memory(L->options, L->options->vocab_size) / 4 * 3;
+    if (bpe_records_init(&L->records, wide, room, memory, L->options->temp_dir, err))
         return -1;
     bpe_reader_init(&reader, words, 0, bpe_words_end(words));
     while (!bad && (more = bpe_reader_next(&reader, err)) == 1) {
@@ -398,15 +404,25 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     return bad || more < 0 ? -1 : bpe_records_seal(&L->records, err);
 }
 
-/* Shares of the memory: records up to three quarters, or a quarter for their blocks; of the rest most for
- * lists and pairs, and what a recount or a merge needs for the moment. */
-static void share_memory(learner *L) {
-    size_t records = L->records.file < 0 ? bpe_records_bytes(&L->records) : L->memory / 4;
-    size_t rest = L->memory - records;
+/* Shares of the memory. Records that are all in it have up to three quarters, blocks of those on disk half. Where it is
+ * tight, memory is set aside for as many ids again as there are and not for all that are to come. Of the rest a good third
+ * is for lists and as much for pairs, and with both gone two thirds for a recount. */
+static int share_memory(learner *L, wt_err *err) {
+    bool on_disk = L->records.file >= 0;
+    uint32_t all = L->options->vocab_size, room = 2 * L->tokens.n + 4096;
+    L->tight |= on_disk || bpe_records_bytes(&L->records) > bpe_learning_memory(L->options, all) / 2;
+    L->ids_room = L->tight && room < all ? room : all;
+    size_t memory = bpe_learning_memory(L->options, L->ids_room), records = bpe_records_bytes(&L->records);
+    if (on_disk && records > memory / 2)
+        records = memory / 2;
+    if (on_disk && bpe_records_frames(&L->records, records, err))
+        return -1;
+    size_t rest = memory - records;
     L->live.lists_max = rest / 8 * 3 / sizeof *L->live.lists;
-    L->live.pairs_max = L->options->vocab_size + L->live.lists_max / BPE_LIVE_COST;     /* twice what a rising floor leaves */
+    L->live.pairs_max = L->ids_room + L->live.lists_max / BPE_LIVE_COST;     /* twice what a rising floor leaves */
     L->seen_max = rest / 16 / sizeof(occurrence);
-    L->passing = rest / 3;
+    L->passing = rest / 3 * 2;
+    return 0;
 }
 
 static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_err *err) {
@@ -463,15 +479,43 @@ static int64_t lowest_count(const learner *L) {
     return L->options->min_frequency ? (int64_t)L->options->min_frequency : 1;
 }
 
+/* At least one of so many bytes of the records is of ids that are gone. */
+static bool one_gone_of(const learner *L, int bytes) {
+    return L->gone * (L->records.wide ? 4 : 2) > bpe_records_bytes(&L->records) / (uint64_t)bytes;
+}
+
+/* Records on disk are worth a recount for being written anew. Where ids need memory, it is shared anew. */
+static bool wants_recount(const learner *L) {
+    return (L->records.file >= 0 && one_gone_of(L, 5)) || (L->tokens.n >= L->ids_room && L->ids_room < L->options->vocab_size);
+}
+
+/* Counts all pairs anew, with the same floor or a lower one. Lists are made anew by it, so records may change places. */
+static int recount(learner *L, uint32_t target, bool same_floor, wt_err *err) {
+    bpe_live_clear(&L->live);
+    if (L->tight && one_gone_of(L, 10)) {
+        if (bpe_records_compact(&L->records, err))
+            return -1;
+        L->gone = 0;
+    }
+    if (L->tight && share_memory(L, err))
+        return -1;
+    bpe_recount(&L->live, &L->records, &(bpe_recount_plan){L->passing, L->n_merges, target, lowest_count(L), same_floor});
+    return 0;
+}
+
 static int learn_merges(learner *L, uint32_t target, int (*progress)(void *ctx, uint32_t merges), void *ctx, wt_err *err) {
+    bool counted = false;
     while (L->n_merges < target) {
-        bpe_live_pair *p = L->live.floor.count == INT64_MAX ? NULL : bpe_live_take(&L->live);
+        if (counted && wants_recount(L) && recount(L, target, true, err))
+            return -1;
+        bpe_live_pair *p = counted ? bpe_live_take(&L->live) : NULL;
         if (p)
             merge_pair(L, p);
-        else if (L->live.floor.count > lowest_count(L) || L->live.floor.key != BPE_ANY_KEY)
-            bpe_recount(&L->live, &L->records, &(bpe_recount_plan){L->passing, L->n_merges, target, lowest_count(L)});
-        else
+        else if (L->live.floor.count <= lowest_count(L) && L->live.floor.key == BPE_ANY_KEY)
             break;
+        else if (recount(L, target, false, err))
+            return -1;
+        counted = true;
         if (L->records.failed) {
             if (err)
                 *err = L->records.err;
@@ -495,13 +539,10 @@ bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t m
     start_tokens(&L);
     uint32_t target = L.options->vocab_size - L.tokens.n - (uint32_t)bpe_counter_specials(counter)->n;
     bpe_words *words = bpe_counter_take(counter);
-    L.memory = bpe_learning_memory(L.options);
     int bad = start_records(&L, words, err);
     bpe_words_free(words);
-    if (!bad) {
-        share_memory(&L);
-        bad = learn_merges(&L, target, progress, ctx, err);
-    }
+    if (!bad)
+        bad = share_memory(&L, err) || learn_merges(&L, target, progress, ctx, err);
     learner_drop(&L);
     if (!bad)
         model = make_model(&L, counter, err);

@@ -225,7 +225,8 @@ void bpe_live_raise_floor(bpe_live *L, bpe_candidates *newborn) {
 
 void bpe_live_clear(bpe_live *L) {
     L->n_pairs = L->n_heap = L->n_slots = 0;
-    L->n_listed = 0;
+    free(L->lists);
+    L->lists = NULL, L->n_listed = L->cap_lists = 0;
     slots_rebuild(L);
 }
 

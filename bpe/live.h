@@ -66,7 +66,7 @@ typedef struct {
 } bpe_live;
 
 void bpe_live_free(bpe_live *live);
-void bpe_live_clear(bpe_live *live);    /* no pairs; memory is kept */
+void bpe_live_clear(bpe_live *live);    /* no pairs any more; only lists give their memory back */
 
 static inline uint64_t bpe_pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
 static inline uint64_t bpe_live_key(const bpe_live_pair *p) { return bpe_pair_key(p->left, p->right); }

@@ -1,6 +1,4 @@
-/* records.c - words as ids, in memory or behind a pool of blocks. The pool maps each block to one frame: the visits
- * of a merge go through the file from its beginning to its end, and no choice of what to keep does much better
- * at that than none. */
+/* records.c - words as ids, in memory or behind frames of which each holds a block of a file. */
 #include "bpe/records.h"
 
 #include <fcntl.h>
@@ -9,7 +7,7 @@
 
 #include "bpe/words.h"
 
-enum { HEAD = sizeof(bpe_record), TAIL = 1 << 20, SMALLEST = 16 };
+enum { HEAD = sizeof(bpe_record), TAIL = 1 << 20, SMALLEST = 16, SHARED_FRAMES = 16 };
 
 int bpe_records_init(bpe_records *r, bool wide, uint64_t room, size_t memory, const char *temp_dir, wt_err *err) {
     *r = (bpe_records){.wide = wide, .unit_bits = 2, .memory = memory, .file = -1, .temp_dir = temp_dir};
@@ -21,11 +19,11 @@ int bpe_records_init(bpe_records *r, bool wide, uint64_t room, size_t memory, co
     return 0;
 }
 
+static void frames_free(bpe_records *r);
+
 void bpe_records_free(bpe_records *r) {
     free(r->bytes);
-    free(r->frames);
-    free(r->in_frame);
-    free(r->changed);
+    frames_free(r);
     if (r->file >= 0)
         close(r->file);
     *r = (bpe_records){.file = -1};
@@ -108,29 +106,51 @@ int bpe_records_seal(bpe_records *r, wt_err *err) {
         return -1;
     free(r->bytes);
     r->bytes = NULL, r->cap = 0;
-    r->n_frames = r->memory / 3 / BPE_BLOCK > 16 ? r->memory / 3 / BPE_BLOCK : 16;
-    r->frames = wt_xmalloc(r->n_frames * BPE_BLOCK);
-    r->in_frame = wt_xcalloc(r->n_frames, sizeof *r->in_frame);
-    r->changed = wt_xcalloc(r->n_frames, sizeof *r->changed);
+    return 0;
+}
+
+/* ---- frames ---- */
+static int frame_save(bpe_records *r, size_t f, wt_err *err) {
+    if (r->changed[f] && bpe_file_write(r->file, (r->in_frame[f] - 1) * BPE_BLOCK, r->frames + f * BPE_BLOCK, BPE_BLOCK, err))
+        return -1;
+    r->changed[f] = false;
+    return 0;
+}
+
+static void frames_free(bpe_records *r) {
+    free(r->frames);
+    free(r->in_frame);
+    free(r->changed);
+    r->frames = NULL, r->in_frame = NULL, r->changed = NULL;
+    r->n_resident = r->n_shared = 0;
+}
+
+int bpe_records_frames(bpe_records *r, size_t bytes, wt_err *err) {
+    for (size_t f = 0; f < r->n_resident + r->n_shared; f++)
+        if (frame_save(r, f, err))
+            return -1;
+    frames_free(r);
+    uint64_t n_blocks = r->stored / BPE_BLOCK, n = bytes / BPE_BLOCK;
+    r->n_shared = SHARED_FRAMES;
+    r->n_resident = n < SHARED_FRAMES ? 0 : n - SHARED_FRAMES < n_blocks ? n - SHARED_FRAMES : n_blocks;
+    n = r->n_resident + r->n_shared;
+    r->frames = wt_xmalloc(n * BPE_BLOCK);
+    r->in_frame = wt_xcalloc(n, sizeof *r->in_frame);
+    r->changed = wt_xcalloc(n, sizeof *r->changed);
     return 0;
 }
 
 /* ---- reading ---- */
-bpe_record *bpe_records_fetch(bpe_records *r, uint64_t at) {
-    uint64_t block = at / BPE_BLOCK;
-    size_t f = block % r->n_frames;
+void bpe_records_fetch(bpe_records *r, uint64_t block) {
+    size_t f = bpe_frame_of(r, block);
     uint8_t *frame = r->frames + f * BPE_BLOCK;
-    if (r->in_frame[f] != block + 1) {
-        if (r->changed[f] && bpe_file_write(r->file, (r->in_frame[f] - 1) * BPE_BLOCK, frame, BPE_BLOCK, &r->err))
-            r->failed = true;
-        r->changed[f] = false;
-        r->in_frame[f] = block + 1;
-        if (bpe_file_read(r->file, block * BPE_BLOCK, frame, BPE_BLOCK, &r->err)) {
-            r->failed = true;
-            memset(frame, 0, BPE_BLOCK);
-        }
+    if (frame_save(r, f, &r->err))
+        r->failed = true;
+    r->in_frame[f] = block + 1;
+    if (bpe_file_read(r->file, block * BPE_BLOCK, frame, BPE_BLOCK, &r->err)) {
+        r->failed = true;
+        memset(frame, 0, BPE_BLOCK);
     }
-    return (bpe_record *)(frame + at % BPE_BLOCK);
 }
 
 bool bpe_records_next(bpe_records *r, uint64_t *at, uint32_t *number) {
@@ -228,4 +248,71 @@ void bpe_link_drop_first(bpe_records *r, uint32_t number) {
     bpe_record_store(r, number, ids + 1, n - 1);
     if (n == 1)
         join_empty_run(r, number);
+}
+
+/* ---- shorter ---- */
+/* Ids of a chain that are not in a new link yet. */
+typedef struct {
+    uint32_t ids[2 * BPE_LINK_IDS], n;
+    bool begun;                     /* a link of the chain has been written */
+} chain;
+
+static int chain_write(bpe_records *fresh, chain *c, uint64_t count, bool ends, wt_err *err) {
+    uint32_t max = fresh->wide ? BPE_LINK_IDS_WIDE : BPE_LINK_IDS;
+    while (c->n > max || (ends && c->n)) {
+        uint32_t n = c->n < max ? c->n : max;
+        bool last = ends && n == c->n;
+        uint8_t flags = (c->begun ? BPE_LINK_PREVIOUS : 0) | (last ? 0 : BPE_LINK_NEXT);
+        if ((flags || n > 1) && bpe_records_add(fresh, count, c->ids, n, flags, err))
+            return -1;
+        memmove(c->ids, c->ids + n, (c->n - n) * sizeof *c->ids);
+        c->n -= n, c->begun = !last;
+    }
+    return 0;
+}
+
+/* Those of r that hold a pair, behind those of fresh. */
+static int write_anew(bpe_records *r, bpe_records *fresh, wt_err *err) {
+    chain c = {.n = 0};
+    uint64_t at = 0;
+    uint32_t number;
+    while (bpe_records_next(r, &at, &number)) {
+        const bpe_record *record = bpe_record_at(r, number);
+        uint64_t count = bpe_record_count(record);
+        bool is_link = record->flags, ends = !(record->flags & BPE_LINK_NEXT);
+        uint32_t n = bpe_record_load(r, number, c.ids + c.n);
+        if (is_link) {
+            c.n += n;
+            if (chain_write(fresh, &c, count, ends, err))
+                return -1;
+        } else if (n > 1 && bpe_records_add(fresh, count, c.ids, n, 0, err)) {
+            return -1;
+        }
+    }
+    if (r->failed && err)
+        *err = r->err;
+    return r->failed ? -1 : 0;
+}
+
+/* All of the file, which is closed. */
+static int from_file(bpe_records *r, wt_err *err) {
+    r->bytes = wt_xmalloc(r->stored);
+    r->len = r->cap = r->stored;
+    if (bpe_file_read(r->file, 0, (char *)r->bytes, r->len, err))
+        return -1;
+    close(r->file);
+    r->file = -1, r->stored = 0;
+    return 0;
+}
+
+int bpe_records_compact(bpe_records *r, wt_err *err) {
+    bpe_records fresh = {.wide = r->wide, .unit_bits = r->unit_bits, .file = -1, .temp_dir = r->temp_dir};
+    if (write_anew(r, &fresh, err) || to_file(&fresh, err) || bpe_records_seal(&fresh, err)) {
+        bpe_records_free(&fresh);
+        return -1;
+    }
+    fresh.memory = r->memory;
+    bpe_records_free(r);
+    *r = fresh;
+    return bpe_records_bytes(r) <= r->memory ? from_file(r, err) : 0;
 }

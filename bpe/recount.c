@@ -1,5 +1,6 @@
-/* recount.c - two passes over the records: one sums counts by a few bits of the pairs' hash, which tells for nearly all
- * pairs that they cannot reach the floor; one counts the others. A third fills the lists. */
+/* recount.c - passes over the records: one sums counts by a few bits of the pairs' hash, which tells for nearly all
+ * pairs that they cannot reach the floor; one counts the others; one fills the lists. In little memory the first two are
+ * done for a part of the pairs after the other. */
 #include "bpe/recount.h"
 
 #include <stdlib.h>
@@ -65,53 +66,77 @@ static int64_t next_floor(const bpe_live *L, int64_t best, const bpe_recount_pla
     return guess < plan->lowest ? plan->lowest : guess;
 }
 
+/* Which pairs: those whose hash ends in `bits` bits of `part`. */
+typedef struct {
+    int bits;
+    uint64_t part;
+} share;
+
+static inline bool in_share(const share *h, uint64_t hash) { return (hash & (((uint64_t)1 << h->bits) - 1)) == h->part; }
+
 /* Sums of counts by a few bits of the pairs' hash: no pair has more than its sum. After some merges there are
  * millions of distinct pairs, nearly all below the floor; those whose sum is below it need no entry. */
 typedef struct {
     int64_t *sum;
     int bits;
+    int64_t best;
+    uint64_t total;                 /* of all sums */
 } sketch;
 
-static int64_t *sketch_at(const sketch *s, uint64_t key) {
-    return &s->sum[wt_mix64(key) >> (64 - s->bits)];
+static int64_t *sketch_at(const sketch *s, uint64_t hash) { return &s->sum[hash >> (64 - s->bits)]; }
+
+static void sketch_init(sketch *s, const bpe_records *records, size_t memory) {
+    *s = (sketch){.bits = 12};
+    while (s->bits < 21 && (size_t)1 << s->bits < bpe_records_bytes(records) && sizeof *s->sum << s->bits < memory / 3)
+        s->bits++;
+    s->sum = wt_xmalloc(sizeof *s->sum << s->bits);
 }
 
-static sketch sketch_of_pairs(bpe_records *records, size_t memory, int64_t *best) {
-    sketch s = {NULL, 12};
+static void sketch_fill(sketch *s, bpe_records *records, share h) {
     uint64_t at = 0;
     uint32_t record, id[BPE_LINK_IDS + 1];
     int64_t count;
-    while (s.bits < 21 && (size_t)1 << s.bits < bpe_records_bytes(records) && sizeof *s.sum << s.bits < memory / 3)
-        s.bits++;
-    s.sum = wt_xcalloc((size_t)1 << s.bits, sizeof *s.sum);
+    memset(s->sum, 0, sizeof *s->sum << s->bits);
     while (bpe_records_next(records, &at, &record)) {
         uint32_t n = bpe_record_pairs(records, record, id, &count);
-        for (uint32_t i = 0; i + 1 < n; i++)
-            *sketch_at(&s, bpe_pair_key(id[i], id[i + 1])) += count;
+        for (uint32_t i = 0; i + 1 < n; i++) {
+            uint64_t hash = wt_mix64(bpe_pair_key(id[i], id[i + 1]));
+            if (in_share(&h, hash))
+                *sketch_at(s, hash) += count;
+        }
     }
-    *best = 0;
-    for (size_t i = 0; i < (size_t)1 << s.bits; i++)
-        *best = s.sum[i] > *best ? s.sum[i] : *best;
-    return s;
+    s->best = 0, s->total = 0;
+    for (size_t i = 0; i < (size_t)1 << s->bits; i++) {
+        s->best = s->sum[i] > s->best ? s->sum[i] : s->best;
+        s->total += (uint64_t)s->sum[i];
+    }
 }
 
-/* Counts the pairs that may reach the floor and whose hash ends in `bits` bits of `part`; those that do reach it become
- * candidates. Where the table is too small, it does so for two halves of them. */
-static void tally_pairs(bpe_live *L, bpe_records *records, size_t memory, const sketch *s, int bits, uint64_t part, bpe_candidates *c) {
+/* Bits of hash by which the sketch's pairs must be divided so that the rare among them share sums well below the floor. */
+static int bits_too_coarse(const sketch *s, int64_t floor) {
+    int bits = 0;
+    while (bits < 16 && s->total >> s->bits >> bits > (uint64_t)floor / 2)
+        bits++;
+    return bits;
+}
+
+/* Counts the pairs of a share that may reach the floor; those that do become candidates. Where the table is too small, it
+ * does so for parts of them, each with a sketch of its own where the one at hand is too coarse to tell much. */
+static void tally_pairs(bpe_live *L, bpe_records *records, size_t memory, sketch *s, share h, bpe_candidates *c) {
     tally_table t;
-    uint64_t at = 0, keep = ((uint64_t)1 << bits) - 1;
+    uint64_t at = 0;
     uint32_t record, id[BPE_LINK_IDS + 1];
     int64_t count;
     bool fits = true;
     size_t size_max = 1 << 12;      /* a growing table is there twice */
-    while (2 * size_max * sizeof(tally) * 3 / 2 < memory)
+    while (2 * size_max * sizeof(tally) * 3 / 2 < memory / 3 * 2)
         size_max *= 2;
     tally_init(&t, 1 << 12, size_max);
     while (fits && bpe_records_next(records, &at, &record)) {
         uint32_t n = bpe_record_pairs(records, record, id, &count);
         for (uint32_t i = 0; i + 1 < n && fits; i++) {
-            uint64_t key = bpe_pair_key(id[i], id[i + 1]);
-            if ((!bits || (wt_mix64(key) & keep) == part) && *sketch_at(s, key) >= L->floor.count)
+            uint64_t key = bpe_pair_key(id[i], id[i + 1]), hash = wt_mix64(key);
+            if (in_share(&h, hash) && *sketch_at(s, hash) >= L->floor.count)
                 fits = tally_add(&t, key, count);
         }
     }
@@ -121,11 +146,17 @@ static void tally_pairs(bpe_live *L, bpe_records *records, size_t memory, const 
             bpe_candidates_add(c, y->count, y->key, y->n);
     }
     free(t.slot);
-    if (!fits) {
-        tally_pairs(L, records, memory, s, bits + 1, part, c);
-        tally_pairs(L, records, memory, s, bits + 1, part | (uint64_t)1 << bits, c);
-    } else if (bits) {
-        bpe_live_choose(L, c, L->lists_max / 2);
+    if (fits) {
+        if (h.bits)
+            bpe_live_choose(L, c, L->lists_max / 2);
+        return;
+    }
+    int coarse = bits_too_coarse(s, L->floor.count), bits = coarse ? coarse : 1;
+    for (uint64_t i = 0; i < (uint64_t)1 << bits; i++) {
+        share part = {h.bits + bits, h.part | i << h.bits};
+        if (coarse)
+            sketch_fill(s, records, part);
+        tally_pairs(L, records, memory, s, part, c);
     }
 }
 
@@ -144,12 +175,14 @@ static void fill_lists(bpe_live *L, bpe_records *records) {
 }
 
 void bpe_recount(bpe_live *L, bpe_records *records, const bpe_recount_plan *plan) {
-    int64_t best;
     bpe_candidates c = {0};
+    sketch s;
     bpe_live_clear(L);
-    sketch s = sketch_of_pairs(records, plan->memory, &best);
-    L->floor = (bpe_scored){next_floor(L, best, plan), BPE_ANY_KEY};
-    tally_pairs(L, records, plan->memory, &s, 0, 0, &c);
+    sketch_init(&s, records, plan->memory);
+    sketch_fill(&s, records, (share){0, 0});
+    if (!plan->same_floor)
+        L->floor = (bpe_scored){next_floor(L, s.best, plan), BPE_ANY_KEY};
+    tally_pairs(L, records, plan->memory, &s, (share){0, 0}, &c);
     free(s.sum);
     bpe_live_choose(L, &c, L->lists_max / 2);
     uint64_t n_listed = 0;
