@@ -93,7 +93,7 @@ wt_in *wt_in_open_range(const char *path, uint64_t from, uint64_t to, wt_err *er
         wt_in_close(in);
         return NULL;
     }
-    if (in) in->kind = KIND_PLAIN, in->raw_base = from, in->raw_stop = to;
+    if (in) in->kind = KIND_PLAIN, in->raw_base = from, in->raw_stop = to > from ? to : from;
     return in;
 }
 

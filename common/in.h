@@ -11,7 +11,7 @@
 typedef struct wt_in wt_in;
 
 wt_in *wt_in_open(const char *path, wt_err *err);     /* "-" is standard input */
-/* Bytes [from, to) of a file, as they are stored. */
+/* Bytes [from, to) of a file as they are stored, compressed or not; as far as there are any. Not of a pipe. */
 wt_in *wt_in_open_range(const char *path, uint64_t from, uint64_t to, wt_err *err);
 wt_in *wt_in_memory(wt_str bytes, const char *name);  /* borrowed bytes; same detection */
 void wt_in_close(wt_in *in);

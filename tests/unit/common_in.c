@@ -364,6 +364,79 @@ static void missing_files_and_folders_are_named(void **state) {
     assert_int_equal(err.code, WT_EIO);
 }
 
+static void write_whole(const char *path, wt_str bytes) {
+    wt_err err = {0};
+    if (wt_write_file(path, bytes, &err)) fail_msg("%s", err.text);
+}
+
+/* Reads a range in pieces of `step` bytes; its raw offset ends where the range does. */
+static void range_is(const char *path, uint64_t from, uint64_t to, wt_str want, size_t step) {
+    wt_err err = {0};
+    wt_in *in = wt_in_open_range(path, from, to, &err);
+    char got[1024];
+    size_t n = 0;
+    assert_non_null(in);
+    assert_true(wt_in_is_plain(in));
+    for (ptrdiff_t k; (k = wt_in_read(in, got + n, step, &err)) != 0; n += (size_t)k) assert_true(k > 0);
+    assert_int_equal(n, want.len);
+    assert_memory_equal(got, want.ptr, n);
+    assert_int_equal(wt_in_raw_offset(in), from + n);
+    wt_in_close(in);
+}
+
+static void every_range_of_a_file_is_its_bytes(void **state) {
+    static const char text[] = "one\n\ntwo\r\nthree without an end, and a little longer\n\n\nlast";
+    enum { N = sizeof text - 1 };
+    wt_str all = {text, N};
+    write_whole("range.txt", all);
+    for (uint64_t from = 0; from <= N + 2; from++)
+        for (uint64_t to = 0; to <= N + 2; to++) {
+            uint64_t end = to < N ? to : N, n = end > from ? end - from : 0;
+            range_is("range.txt", from, to, (wt_str){text + (n ? from : 0), (size_t)n}, 1 + (from + to) % 70);
+        }
+    /* By lines: those of the text between, its first and last perhaps in part. */
+    for (uint64_t from = 0; from <= N; from++)
+        for (uint64_t to = from; to <= N; to++) {
+            wt_in *range = wt_in_open_range("range.txt", from, to, NULL), *twin = wt_in_memory((wt_str){text + from, (size_t)(to - from)}, "twin");
+            wt_str a, b;
+            int more;
+            uint64_t too_long = 0;
+            while ((more = wt_in_line(twin, 1 << 20, &b, &too_long, NULL)) == 1) {
+                assert_int_equal(wt_in_line(range, 1 << 20, &a, &too_long, NULL), 1);
+                assert_true(wt_str_eq(a, b));
+            }
+            assert_int_equal(wt_in_line(range, 1 << 20, &a, &too_long, NULL), more);
+            wt_in_close(range);
+            wt_in_close(twin);
+        }
+}
+
+static void ranges_of_packed_files_are_as_stored(void **state) {
+    for (int coding = GZIP; coding < N_CODINGS; coding++) {
+        wt_buf packed = {0};
+        pack(&packed, coding, WT_STR("text that is packed, and packed once more, and packed\n"));
+        write_whole("range.packed", wt_buf_view(&packed));
+        for (uint64_t from = 0; from < packed.len; from += 7)
+            range_is("range.packed", from, packed.len, (wt_str){packed.ptr + from, packed.len - (size_t)from}, 64);
+        wt_buf_free(&packed);
+    }
+}
+
+static void ranges_of_what_is_no_file_are_refused(void **state) {
+    wt_err err = {0};
+    int pipe_of[2];
+    assert_null(wt_in_open_range("no/such/file", 0, 1, &err));
+    assert_int_equal(err.code, WT_ENOTFOUND);
+    assert_null(wt_in_open_range(".", 0, 1, &err));
+    assert_int_equal(pipe(pipe_of), 0);
+    int kept = dup(STDIN_FILENO);
+    dup2(pipe_of[0], STDIN_FILENO);
+    assert_null(wt_in_open_range("-", 0, 1, &err));
+    assert_non_null(strstr(err.text, "from byte 0 on"));
+    if (kept >= 0) dup2(kept, STDIN_FILENO), close(kept);
+    close(pipe_of[0]), close(pipe_of[1]);
+}
+
 static void text_that_looks_like_a_magic_is_text(void **state) {
     static const char *const texts[] = {"BZh9 is how a bzip2 file begins", "P", "\x1f", "\x28\xb5", "(", "BZh"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -449,6 +522,9 @@ int main(void) {
         cmocka_unit_test(lines_and_blocks_equal_a_naive_split),
         cmocka_unit_test(many_lines_equal_a_naive_split),
         cmocka_unit_test(missing_files_and_folders_are_named),
+        cmocka_unit_test(every_range_of_a_file_is_its_bytes),
+        cmocka_unit_test(ranges_of_packed_files_are_as_stored),
+        cmocka_unit_test(ranges_of_what_is_no_file_are_refused),
         cmocka_unit_test(text_that_looks_like_a_magic_is_text),
         cmocka_unit_test(bodies_decode),
     };
