@@ -65,7 +65,6 @@ int gpt_shape_check(const gpt_shape *shape, wt_err *err);
 int gpt_grad_alloc(gpt *m, bool fused, wt_err *err);
 
 /* ---- one pass over B windows of T tokens (pass.c) ---- */
-typedef enum { GPT_KEEP_ALL, GPT_KEEP_INPUTS } gpt_keep;   /* what the backward pass finds; the rest is computed again */
 
 typedef struct gpt_pass gpt_pass;
 struct gpt_pass {
@@ -73,7 +72,7 @@ struct gpt_pass {
     const uint32_t *tokens, *targets;        /* (B,T) */
     const int32_t *key_start;                /* (B,T) first position each token attends to; NULL: 0 */
     bool backward;
-    gpt_keep keep;
+    int again;                               /* so many first layers keep their input only: the backward pass computes the rest again */
     float weight;                            /* gradients are of weight * (mean loss) */
     float *logprob;                          /* (B,T) or NULL */
     uint32_t *best;                          /* (B,T) or NULL */
@@ -90,7 +89,7 @@ int gpt_pass_run(gpt *m, const gpt_pass *pass, double *loss, wt_err *err);
 /* The same in double by plain loops that explain it (ref.c). logits and loss of pass are filled as
  * above; grad: total_floats doubles in the layout of the weights, added to; NULL: not asked. */
 void gpt_pass_ref(const gpt *m, const gpt_pass *pass, double *loss, double *grad);
-size_t gpt_scratch_bytes(const gpt_shape *shape, int B, int T, bool backward, gpt_keep keep, int threads);
+size_t gpt_scratch_bytes(const gpt_shape *shape, int B, int T, bool backward, int again, int threads);
 void gpt_scratch_free(gpt_scratch *scratch);
 
 /* ---- attention (attention.c) ---- */

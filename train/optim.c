@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "common/hash.h"
 #include "common/memory.h"
@@ -14,7 +15,7 @@ size_t optimizer_bytes(const gpt_shape *shape, const optim_settings *set) {
     size_t C = (size_t)shape->n_embd, ranks = set->ranks > 1 ? (size_t)set->ranks : 1;
     size_t each = at.total_floats * set->moments + (set->moments == MOMENTS_INT8 ? at.total_floats / SHARE_BLOCK * sizeof(float) : 0);
     size_t layers = (size_t)shape->n_layer * at.layer_floats * set->moments;
-    /* Muon never touches the second moments of the layers' matrices: their pages stay away. */
+    /* Second moments of the layers' matrices stay away: leave_matrices_out. */
     return set->kind == OPTIM_MUON ? (2 * each - layers) / ranks + (4 * C * C * 2 + 2 * C * C) * sizeof(float) : 2 * each / ranks;
 }
 
@@ -33,6 +34,20 @@ static void moment_free(optim_moment *x) {
     if (x->scales) wt_big_free(x->scales, x->scale_bytes);
 }
 
+/* Muon never touches the second moments of the layers' matrices. Small pages keep those of the vectors between them from
+ * bringing them in. */
+static void leave_matrices_out(const optimizer *o) {
+    size_t page = 4096, from = SIZE_MAX, to = 0;
+    for (size_t p = 0; p < o->share.n_pieces; p++)
+        if (o->share.pieces[p].layer >= 0 && o->share.pieces[p].local != SHARE_NONE) {
+            if (from == SIZE_MAX) from = o->share.pieces[p].local;
+            to = o->share.pieces[p].local + o->share.pieces[p].n;
+        }
+    if (from == SIZE_MAX) return;
+    uintptr_t begin = ((uintptr_t)o->var.numbers + from * o->set.moments + page - 1) / page * page, end = ((uintptr_t)o->var.numbers + to * o->set.moments) / page * page;
+    if (end > begin) madvise((void *)begin, end - begin, MADV_NOHUGEPAGE);     /* only a wish */
+}
+
 int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err) {
     size_t C = (size_t)m->shape.n_embd;
     *o = (optimizer){.m = m, .set = *set};
@@ -42,6 +57,7 @@ int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err)
     if (!failed && set->kind == OPTIM_MUON) {
         o->work_bytes = (2 * 4 * C * C + 2 * C * C) * sizeof(float);
         o->work = wt_big_alloc(o->work_bytes, "Muon's matrices", err);
+        leave_matrices_out(o);
         failed = !o->work;
     }
     if (failed) optimizer_reset(o);

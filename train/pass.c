@@ -2,9 +2,9 @@
  *
  * Kept of each layer for the backward pass (10 C floats a token): its input x, qkv, the attention's
  * output, the stream after it (x2) and the hidden layer before gelu. The norms' and gelu's outputs
- * are computed again where they are needed, for less than it costs to fetch them. With
- * GPT_KEEP_INPUTS only x is kept (C floats) and a layer's forward pass runs again before its
- * backward pass. The head and the loss go in chunks of rows: logits become their own gradient in
+ * are computed again where they are needed, for less than it costs to fetch them. Of the first
+ * `again` layers only x is kept (C floats) and their forward pass runs again before their
+ * backward pass; they share the memory of the one behind them. The head and the loss go in chunks of rows: logits become their own gradient in
  * place, and B*T x V never exists.
  *
  * Sums over rows (biases, norms, loss) are cut into fixed blocks that do not depend on the number of
@@ -31,7 +31,7 @@ struct gpt_scratch {
     size_t bytes;
     int B, T;
     bool backward;
-    gpt_keep keep;
+    int again;
     float *x;                                /* (L+1, N, C), or (2, N, C) without a backward pass */
     float *acts;                             /* sets of layer activations */
     size_t acts_floats;                      /* one set */
@@ -54,7 +54,7 @@ static size_t scratch_place(gpt_scratch *s, const gpt_shape *shape, int threads)
     float *base = s->memory;
 #define TAKE(field, floats) (s->field = base ? base + used : NULL, used += round_up((floats), 64))
     s->acts_floats = 9 * NC + round_up(N * (size_t)shape->n_head, 64) + 4 * Nr;
-    s->n_sets = s->backward && s->keep == GPT_KEEP_ALL ? (int)L : 1;
+    s->n_sets = s->backward ? (int)L - s->again : 1;
     TAKE(x, NC * (s->backward ? L + 1 : 2));
     TAKE(acts, s->acts_floats * (size_t)s->n_sets);
     TAKE(norm, NC);
@@ -74,8 +74,8 @@ static size_t scratch_place(gpt_scratch *s, const gpt_shape *shape, int threads)
     return used * sizeof(float);
 }
 
-size_t gpt_scratch_bytes(const gpt_shape *shape, int B, int T, bool backward, gpt_keep keep, int threads) {
-    gpt_scratch s = {.B = B, .T = T, .backward = backward, .keep = keep};
+size_t gpt_scratch_bytes(const gpt_shape *shape, int B, int T, bool backward, int again, int threads) {
+    gpt_scratch s = {.B = B, .T = T, .backward = backward, .again = again};
     return scratch_place(&s, shape, threads);
 }
 
@@ -88,8 +88,8 @@ void gpt_scratch_free(gpt_scratch *s) {
 /* The scratch at hand, laid out anew for this pass, or a larger one. */
 static gpt_scratch *scratch_for(gpt *m, const gpt_pass *p, wt_err *err) {
     gpt_scratch *s = m->scratch;
-    if (s && s->B == p->B && s->T == p->T && s->backward >= p->backward && s->keep == p->keep) return s;
-    gpt_scratch want = {.B = p->B, .T = p->T, .backward = p->backward, .keep = p->keep};
+    if (s && s->B == p->B && s->T == p->T && s->backward >= p->backward && s->again == p->again) return s;
+    gpt_scratch want = {.B = p->B, .T = p->T, .backward = p->backward, .again = p->again};
     size_t bytes = scratch_place(&want, &m->shape, m->threads);
     if (!s || s->bytes < bytes) {
         gpt_scratch_free(s);
@@ -100,14 +100,14 @@ static gpt_scratch *scratch_for(gpt *m, const gpt_pass *p, wt_err *err) {
         s = m->scratch = wt_xmalloc(sizeof *s);
         *s = want;
     }
-    s->B = p->B, s->T = p->T, s->backward = p->backward, s->keep = p->keep;
+    s->B = p->B, s->T = p->T, s->backward = p->backward, s->again = p->again;
     scratch_place(s, &m->shape, m->threads);
     return s;
 }
 
 static layer_acts acts_of(const gpt_scratch *s, const gpt_shape *shape, int l) {
     size_t N = (size_t)s->B * (size_t)s->T, NC = round_up(N * (size_t)shape->n_embd, 64), Nr = round_up(N, 64);
-    float *p = s->acts + (size_t)(l % s->n_sets) * s->acts_floats;
+    float *p = s->acts + (size_t)(s->backward && l > s->again ? l - s->again : 0) * s->acts_floats;
     layer_acts a = {.qkv = p, .att = p + 3 * NC, .x2 = p + 4 * NC, .fc = p + 5 * NC, .mean1 = p + 9 * NC};
     a.rstd1 = a.mean1 + Nr, a.mean2 = a.rstd1 + Nr, a.rstd2 = a.mean2 + Nr, a.lse = a.rstd2 + Nr;
     return a;
@@ -359,7 +359,7 @@ int gpt_pass_run(gpt *m, const gpt_pass *p, double *loss, wt_err *err) {
     norm_backward(m, s->dx, dlnf_w, dlnf_b, s->dnorm, stream_at(s, &m->shape, L), m->w + m->at.lnf_w, s->mean_f,
                   s->rstd_f, s->sums, N);
     for (int l = L - 1; l >= 0; l--) {
-        if (s->n_sets < L && l < L - 1) layer_forward(m, s, l, p->key_start);
+        if (l < s->again) layer_forward(m, s, l, p->key_start);
         layer_backward(m, s, l, p->key_start, add && m->grad_layer_stride);      /* layers that share a place overwrite */
         if (p->part_done) p->part_done(p->ctx, l);
     }

@@ -19,28 +19,27 @@ void plan_count(train_plan *p, const gpt_shape *s, const plan_request *want) {
     p->weight_bytes = at.total_floats * sizeof(float);
     p->gradient_bytes = (at.total_floats - (p->fused ? (uint64_t)(s->n_layer - 1) * at.layer_floats : 0)) * sizeof(float);
     p->moment_bytes = optimizer_bytes(s, &set);
-    p->activation_bytes = gpt_scratch_bytes(s, p->micro_batch, want->T, true, p->keep, want->threads);
+    p->activation_bytes = gpt_scratch_bytes(s, p->micro_batch, want->T, true, p->again, want->threads);
     p->panel_bytes = (uint64_t)(16 + 4 * want->threads) << 20;      /* packed matrices, shards, the program */
     p->exchange_bytes = ranks == 1 ? 0 : p->weight_bytes < (64u << 20) ? p->weight_bytes : 64u << 20;     /* slices of others on their way */
     if (want->apart) p->exchange_bytes += 2 * p->weight_bytes / (uint64_t)ranks;
     p->total = p->weight_bytes + p->gradient_bytes + p->moment_bytes + p->activation_bytes + p->panel_bytes + p->exchange_bytes;
     p->flops_token = gpt_shape_flops(s, want->T);
-    if (p->keep == GPT_KEEP_INPUTS) /* a second forward pass of the layers but the last */
-        p->flops_token += (24.0 * s->n_embd * s->n_embd + 2.0 * (want->T + 1) * s->n_embd) * (s->n_layer - 1);
+    p->flops_token += (24.0 * s->n_embd * s->n_embd + 2.0 * (want->T + 1) * s->n_embd) * p->again;     /* their second forward pass */
     if (want->muon && want->windows > 0) /* five steps of Newton-Schulz a matrix, once a step: 300 C^3 a layer */
         p->flops_token += 300.0 * s->n_embd * s->n_embd * s->n_embd * s->n_layer / ((double)ranks * want->windows * want->T);
 }
 
 /* A mode changes what is computed only where that is allowed or asked for. */
-static bool mode_allowed(const plan_request *want, gpt_keep keep, optim_moments moments, bool fused) {
-    if (want->recompute >= 0 && (want->recompute == 1) != (keep == GPT_KEEP_INPUTS)) return false;
+static bool mode_allowed(const plan_request *want, bool again, optim_moments moments, bool fused) {
+    if (want->recompute >= 0 && (want->recompute == 1) != again) return false;
     if (want->moments ? want->moments != (int)moments : moments != MOMENTS_FP32 && !want->inexact) return false;
     if (want->fused >= 0 ? want->fused != fused : fused && !want->inexact) return false;
     return !(want->muon && moments != MOMENTS_FP32);
 }
 
 static int too_small(const train_plan *smallest, const gpt_shape *shape, const plan_request *want, wt_err *err) {
-    train_plan least = {.keep = GPT_KEEP_INPUTS, .moments = MOMENTS_INT8, .fused = true, .micro_batch = 1};
+    train_plan least = {.again = shape->n_layer - 1, .moments = MOMENTS_INT8, .fused = true, .micro_batch = 1};
     plan_request adamw = *want;
     adamw.muon = false;
     plan_count(&least, shape, &adamw);
@@ -56,20 +55,23 @@ static int too_small(const train_plan *smallest, const gpt_shape *shape, const p
 
 int plan_choose(train_plan *plan, const gpt_shape *shape, const plan_request *want, wt_err *err) {
     static const struct {
-        gpt_keep keep;
+        bool again;
         optim_moments moments;
         bool fused;
-    } modes[] = {{GPT_KEEP_ALL, MOMENTS_FP32, false}, {GPT_KEEP_INPUTS, MOMENTS_FP32, false}, {GPT_KEEP_ALL, MOMENTS_FP32, true},
-                 {GPT_KEEP_INPUTS, MOMENTS_FP32, true}, {GPT_KEEP_ALL, MOMENTS_BF16, false}, {GPT_KEEP_INPUTS, MOMENTS_BF16, false},
-                 {GPT_KEEP_ALL, MOMENTS_BF16, true}, {GPT_KEEP_INPUTS, MOMENTS_BF16, true}, {GPT_KEEP_ALL, MOMENTS_INT8, false},
-                 {GPT_KEEP_INPUTS, MOMENTS_INT8, false}, {GPT_KEEP_ALL, MOMENTS_INT8, true}, {GPT_KEEP_INPUTS, MOMENTS_INT8, true}};
+    } modes[] = {{false, MOMENTS_FP32, false}, {true, MOMENTS_FP32, false}, {false, MOMENTS_FP32, true},
+                 {true, MOMENTS_FP32, true}, {false, MOMENTS_BF16, false}, {true, MOMENTS_BF16, false},
+                 {false, MOMENTS_BF16, true}, {true, MOMENTS_BF16, true}, {false, MOMENTS_INT8, false},
+                 {true, MOMENTS_INT8, false}, {false, MOMENTS_INT8, true}, {true, MOMENTS_INT8, true}};
     train_plan smallest = {0};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        if (!mode_allowed(want, modes[i].keep, modes[i].moments, modes[i].fused)) continue;
-        *plan = (train_plan){.keep = modes[i].keep, .moments = modes[i].moments, .fused = modes[i].fused,
-                             .micro_batch = modes[i].fused ? want->windows : want->micro_batch};
-        plan_count(plan, shape, want);
-        if (plan->total <= want->limit) return 0;
+        if (!mode_allowed(want, modes[i].again, modes[i].moments, modes[i].fused)) continue;
+        *plan = (train_plan){.moments = modes[i].moments, .fused = modes[i].fused, .micro_batch = modes[i].fused ? want->windows : want->micro_batch};
+        int most = modes[i].again ? shape->n_layer - 1 : 0;      /* of layers that are computed again: as few as fit */
+        for (plan->again = want->recompute == 1 || most == 0 ? most : 1; plan->again <= most; plan->again++) {
+            plan_count(plan, shape, want);
+            if (plan->total <= want->limit) return 0;
+        }
+        plan->again = most;
         if (!smallest.total || plan->total < smallest.total) smallest = *plan;
     }
     if (!smallest.total) return wt_fail(err, WT_EARG, "Muon's moments are of fp32; leave --moments out, or take --optimizer adamw");
@@ -88,7 +90,9 @@ void plan_print(const train_plan *p, const gpt_shape *s, int T, uint64_t tokens,
     wt_info("model       %d layers, width %d, %d heads, vocabulary %d: %.1f M parameters", s->n_layer, s->n_embd, s->n_head, s->vocab, (double)gpt_shape_params(s) * 1e-6);
     wt_info("memory      %.2f GiB: weights %.2f, gradients %.2f, moments %.2f, activations %.2f, panels %.2f", gib(p->total), gib(p->weight_bytes),
             gib(p->gradient_bytes), gib(p->moment_bytes), gib(p->activation_bytes), gib(p->panel_bytes + p->exchange_bytes));
-    wt_info("mode        %s, moments in %s, %s, %d x %d tokens a pass", p->keep == GPT_KEEP_ALL ? "activations kept" : "layers computed again",
+    char again[64] = "activations kept";
+    if (p->again) snprintf(again, sizeof again, "%d of %d layers computed again", p->again, s->n_layer);
+    wt_info("mode        %s, moments in %s, %s, %d x %d tokens a pass", again,
             p->moments == MOMENTS_FP32 ? "fp32" : p->moments == MOMENTS_BF16 ? "bfloat16" : "8 bits", p->fused ? "each layer updated as its gradients come" : "gradients summed", p->micro_batch, T);
     if (gflops > 0) {
         double rate = PLAN_SHARE * gflops * 1e9 / p->flops_token;

@@ -5,7 +5,7 @@
 #include "train/optim.h"
 
 typedef struct {
-    gpt_keep keep;                /* recompute layers or keep their activations */
+    int again;                    /* layers that are computed again instead of keeping their activations */
     optim_moments moments;
     bool fused;                   /* update each layer as soon as its gradients are there */
     int micro_batch;              /* windows of one pass */

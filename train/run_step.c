@@ -99,7 +99,10 @@ static void part_done(void *ctx, int layer) {
     run *r = ctx;
     for (size_t i = 0; r->last_pass && i < r->opt.share.n_spans; i++)
         if (r->opt.share.spans[i].part == layer) exchange_sum(&r->x, gradients_of(r, &r->opt.share.spans[i]), i);
-    if (!r->fused_step) return;
+    if (!r->fused_step) { /* while they are in the cache */
+        if (r->last_pass && wt_cluster_size() == 1) r->squares += optimizer_grad_squares(&r->opt, layer);
+        return;
+    }
     exchange_finish(&r->x);
     double squares = squares_of(r, layer);
     r->squares += squares;
@@ -119,7 +122,7 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
         double loss = 0;
         r->last_pass = i + n >= to;
         if (n && run_read_windows(r, r->feed, r->data, r->at.samples + i, (int)n, err)) return -1;
-        gpt_pass pass = {.B = (int)n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .backward = true, .keep = r->plan.keep,
+        gpt_pass pass = {.B = (int)n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .backward = true, .again = r->plan.again,
                          .key_start = r->o.document_mask ? r->key_start : NULL, .weight = (float)((double)n / of),
                          .part_wanted = r->behind ? part_wanted : NULL, .part_done = part_done, .ctx = r};
         if (n && gpt_pass_run(r->m, &pass, r->fused_step ? &r->last_loss : &loss, err)) return -1;
@@ -186,7 +189,8 @@ int run_step(run *r, wt_err *err) {
     }
     if (add_gradients(r, windows, err)) return -1;
     bool takes_part = !(run_apart(r) && r->idle);
-    for (int part = r->shape.n_layer - 1; !r->plan.fused && takes_part && part >= -1; part--) r->squares += optimizer_grad_squares(&r->opt, part);
+    if (!r->plan.fused && wt_cluster_size() > 1 && takes_part)
+        for (int part = r->shape.n_layer - 1; part >= -1; part--) r->squares += optimizer_grad_squares(&r->opt, part);
     if (!r->plan.fused && !run_apart(r)) wt_cluster_sum_f64(&r->squares, 1);
     double norm = sqrt(r->squares);
     bool good = !wt_cluster_any(!isfinite(r->last_loss) || !isfinite(norm) || r->bad_part);

@@ -21,7 +21,7 @@ static int validate(run *r, double *loss, wt_err *err) {
     for (uint64_t i = from; i < to;) {
         int n = (int)(to - i < (uint64_t)r->plan.micro_batch ? to - i : (uint64_t)r->plan.micro_batch);
         if (run_read_windows(r, r->val_feed, r->val, i, n, err)) return -1;
-        gpt_pass pass = {.B = n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .keep = r->plan.keep,
+        gpt_pass pass = {.B = n, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .again = r->plan.again,
                          .key_start = r->o.document_mask ? r->key_start : NULL};
         if (gpt_pass_run(r->m, &pass, &one, err)) return -1;
         sum += one * n;
