@@ -1,6 +1,6 @@
 /* Shares of several ranks, seen from one process: they cover every parameter once; updates by shares have the bits of an
  * update of everything, for each width of moments and for Muon; a state file that was saved whole is taken in shares.
- * Moments of 8 bits: codes are neighbours of what they stand for and right on average, training stays near fp32. */
+ * Moments of 16 bits are rounded right on average and independently, and small changes survive. Moments of 8 bits: codes are neighbours of what they stand for and right on average, training stays near fp32. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,6 +148,84 @@ static void test_codes(void **state) {
         if (kernels_named(names[i])) check_codes(kernels_named(names[i]));
 }
 
+/* ---- moments of 16 bits ---- */
+static double of_bf16(uint16_t h) {
+    uint32_t bits = (uint32_t)h << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+static uint16_t to_bf16(float x) {       /* of numbers that bfloat16 has */
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return (uint16_t)(bits >> 16);
+}
+
+enum { WIDE = 1 << 15, RUN = 128 };      /* one piece; neighbours that are looked at together */
+
+/* Rounding errors of one step of a piece, in units of the last place: of m or of v. */
+static void rounding_errors(const kernels *k, uint32_t noise, bool second, double *error) {
+    static float w[WIDE], g[WIDE];
+    static uint16_t m[WIDE], v[WIDE];
+    adamw_scalars s = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .step_size = 1e-3f, .root_scale = 1, .decay = 1, .grad_scale = 1};
+    for (int i = 0; i < WIDE; i++) w[i] = 0, g[i] = (i & 1 ? 1.f : -1.f) * (0.5f + (float)i / WIDE), m[i] = to_bf16(0.25f), v[i] = to_bf16(1.5f);
+    k->adamw_bf16(w, m, v, g, &s, noise, WIDE);
+    for (int i = 0; i < WIDE; i++) {
+        double exact = second ? 0.999 * 1.5 + 0.001 * (double)g[i] * g[i] : 0.9 * 0.25 + 0.1 * (double)g[i], got = of_bf16(second ? v[i] : m[i]);
+        error[i] = (got - exact) / ldexp(1, ilogb(exact) - 7);
+    }
+}
+
+/* Right on average, by at most one unit, and neither neighbours nor other steps nor the other moment round alike. */
+static void test_rounding(void **state) {
+    static const char *const names[] = {"portable", "avx2", "avx512"};
+    static double a[WIDE], b[WIDE];
+    for (int n = 0; n < 3; n++)
+        for (int second = 0; second < 2 && kernels_named(names[n]); second++)
+            for (int with = 0; with < 2; with++) {       /* another step; the other moment in the same step */
+                double sum = 0, squares = 0, both = 0, runs = 0;
+                rounding_errors(kernels_named(names[n]), 12345, second, a);
+                rounding_errors(kernels_named(names[n]), with ? 12345 : 987654321, with ? !second : second, b);
+                for (int i = 0; i < WIDE; i += RUN) {
+                    double run = 0;
+                    for (int j = i; j < i + RUN; j++) {
+                        assert_true(fabs(a[j]) < 1.001);
+                        run += a[j], squares += a[j] * a[j], both += a[j] * b[j];
+                    }
+                    sum += run, runs += run * run;
+                }
+                double deviation = sqrt(squares / WIDE);
+                if (fabs(sum / WIDE) > 5 * deviation / sqrt(WIDE)) fail_msg("%s: the mean error is %g units", names[n], sum / WIDE);
+                if (fabs(both / WIDE) > 5 * 0.5 * deviation / sqrt(WIDE)) fail_msg("%s: errors go together: %g", names[n], both / WIDE);
+                /* 256 sums of runs: their variance is that of RUN independent numbers, give or take five of its deviations */
+                if (fabs(runs / squares - 1) > 5 * sqrt(2.0 * RUN / WIDE)) fail_msg("%s: neighbours go together: %g", names[n], runs / squares);
+            }
+}
+
+/* beta2 = 0.9999: a step moves v by a fortieth of half a unit, and it arrives on average. */
+static void test_small_changes_survive(void **state) {
+    enum { STEPS = 300 };
+    gpt *m = model_with_gradients(1);
+    optimizer o;
+    optim_settings set = {.moments = MOMENTS_BF16, .beta1 = 0.9, .epsilon = 1e-8};
+    assert_int_equal(optimizer_init(&o, m, &set, NULL), 0);
+    size_t n = m->at.wpe;                    /* the embedding */
+    uint16_t *v = o.var.numbers;
+    for (size_t i = 0; i < n; i++) m->grad[i] = 1, v[i] = to_bf16(2);
+    for (int step = 1; step <= STEPS; step++) {
+        optim_step s = {.step = (uint64_t)step, .learning_rate = 1e-3, .beta2 = 0.9999, .grad_scale = 1};
+        optimizer_update(&o, -1, &s);
+    }
+    double mean = 0, squares = 0, exact = 1 + pow(0.9999, STEPS);
+    size_t numbers = (size_t)shape.vocab * (size_t)shape.n_embd;      /* rows behind the vocabulary are not updated */
+    for (size_t i = 0; i < numbers; i++) mean += of_bf16(v[i]), squares += pow(of_bf16(v[i]) - exact, 2);
+    mean /= (double)numbers;
+    double deviation = sqrt(squares / (double)numbers);
+    if (fabs(mean - exact) > 5 * deviation / sqrt((double)numbers)) fail_msg("v is %.6f on average, not %.6f", mean, exact);
+    optimizer_reset(&o);
+    gpt_free(m);
+}
+
 /* Eighty steps on sequences that can be learned; the mean of the last ten losses. (Where a loss stands still before it
  * falls, rounding alone moves the fall by ten steps, so that nothing can be compared.) */
 static double learn(optim_moments moments, uint64_t seed) {
@@ -187,6 +265,7 @@ static void test_small_moments_learn(void **state) {
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares_cover), cmocka_unit_test(test_updates_by_shares), cmocka_unit_test(test_codes),
+                                       cmocka_unit_test(test_rounding), cmocka_unit_test(test_small_changes_survive),
                                        cmocka_unit_test(test_small_moments_learn)};
     return cmocka_run_group_tests_name("train_shares", tests, NULL, NULL);
 }
