@@ -16,8 +16,8 @@ typedef enum {
 typedef struct {
     wt_buf bytes;
     bool ends_document;             /* TEXT: the file ends here */
-    char *mapped;                   /* in place of bytes: a temporary file, for a text too long for memory */
-    size_t mapped_bytes;
+    wt_str mapped;                  /* in place of bytes: a temporary file, for a text too long for memory */
+    size_t n_kept;                  /* of lines: those within the limit, in bytes */
 } bpe_piece;
 
 void bpe_piece_reset(bpe_piece *piece);                 /* gives the mapping back; bytes stay for use again */
@@ -37,9 +37,11 @@ typedef struct {
     size_t (*cut)(const void *ctx, wt_str text);    /* as bpe_cut */
     const void *cut_ctx;
     /* This rank's share: byte ranges of plain files, cut between documents or where no token crosses; other files as a
-     * whole, the largest first to whom has least. With a limit each rank reads all up to it and takes every n-th piece. */
+     * whole, the largest first to whom has least. With a limit (but see bpe_source_find_limit) each rank reads all up to
+     * it and takes every n-th piece. */
     size_t rank, n_ranks;
-    bool long_to_file;              /* TEXT: what cannot be cut goes to a temporary file, not to memory */
+    uint64_t last_bytes;            /* of the last file only so many; 0: all */
+    bool long_to_file;              /* a text that cannot be cut, or a long line, goes to a temporary file, not to memory */
     const char *temp_dir;           /* for it */
     /* private */
     bpe_span *span;
@@ -52,6 +54,10 @@ typedef struct {
 
 /* Finds out this rank's share; share_bytes are there after it. bpe_source_read does it if it was not done. */
 int bpe_source_plan(bpe_source *source, wt_err *err);
+
+/* For several ranks: turns a limit into fewer files, with last_bytes of the last, so that they can be shared. One rank looks
+ * for the place and tells the others. False where that cannot be: lines of files that are compressed, standard input. */
+int bpe_source_find_limit(const bpe_source *source, bool *can, uint64_t *n_paths, uint64_t *last_bytes, wt_err *err);
 
 /* The next piece. 1, 0 at the end, -1. */
 int bpe_source_read(bpe_source *source, bpe_piece *piece, wt_err *err);

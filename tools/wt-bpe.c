@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/json.h"
+#include "common/memory.h"
 #include "common/out.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
@@ -193,7 +194,7 @@ static int count_take(void *ctx, wt_str text, wt_err *err) {
 static int count_work(void *ctx, void *item, int i_thread, wt_err *err) {
     count_job *job = ctx;
     count_item *it = item;
-    take_ctx take = {job->counter, i_thread, it->piece.mapped != NULL};
+    take_ctx take = {job->counter, i_thread, it->piece.mapped.ptr != NULL};
     if (!job->arena[i_thread])
         job->arena[i_thread] = wt_arena_new(1 << 20);
     it->facts = (bpe_piece_facts){0};
@@ -210,6 +211,27 @@ static int count_write(void *ctx, void *item, wt_err *err) {
 
 static size_t counter_cut(const void *ctx, wt_str text) { return bpe_counter_cut(ctx, text); }
 
+/* Rank 0's failure is all ranks', or they would wait for it. */
+static int agree(int result, wt_err *err) {
+    return wt_cluster_any(result != 0) ? (result ? -1 : wt_fail(err, WT_EIO, "another rank failed")) : 0;
+}
+
+/* Rank 0 finds where the limit is, so that the others need not read what is theirs not. */
+static int share_limit(bpe_source *source, wt_err *err) {
+    bool can = false;
+    uint64_t found[3] = {0};        /* can be, files, bytes of the last */
+    int result = 0;
+    if (!source->limit || source->n_ranks == 1)
+        return 0;
+    if (source->rank == 0)
+        result = bpe_source_find_limit(source, &can, &found[1], &found[2], err);
+    found[0] = can && result == 0;
+    wt_cluster_broadcast(found, sizeof found, 0);
+    if (found[0])
+        source->limit = 0, source->n_paths = (size_t)found[1], source->last_bytes = found[2];
+    return result;
+}
+
 static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
                        bpe_piece_facts *facts, wt_err *err) {
     count_job *job = wt_xcalloc(1, sizeof *job);
@@ -223,7 +245,9 @@ static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input ki
     wt_pipeline pipeline = {.ctx = job, .threads = args->threads, .stop_on_signal = true,
                             .item_new = count_item_new, .item_free = count_item_free, .read = count_read,
                             .work = count_work, .write = count_write};
-    int result = bpe_source_plan(&job->source, err);
+    int result = agree(share_limit(&job->source, err), err);
+    if (!result)
+        result = bpe_source_plan(&job->source, err);
     wt_progress_begin("counting", "B", job->source.share_bytes);
     if (!result)
         result = wt_pipeline_run(&pipeline, err);
@@ -322,11 +346,6 @@ static int save_sizes(const bpe_model *model, const uint32_t *size, size_t n, co
     return save(model, dir, err);
 }
 
-/* Rank 0's failure is all ranks', or they would wait for it. */
-static int agree(int result, wt_err *err) {
-    return wt_cluster_any(result != 0) ? (result ? -1 : wt_fail(err, WT_EIO, "another rank failed")) : 0;
-}
-
 static int fill_counter(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
                         wt_err *err) {
     bpe_piece_facts facts;
@@ -364,6 +383,14 @@ static int learn_and_save(bpe_counter *counter, const bpe_train_options *o, cons
     return result;
 }
 
+/* The report tells what rank 0 held; --memory is for each. */
+static void report_ranks(void) {
+    uint64_t peak = wt_memory_peak();
+    wt_cluster_max_u64(&peak, 1);
+    if (wt_cluster_size() > 1)
+        wt_report_count("peak bytes of any rank", peak);
+}
+
 static int train(const wt_args *args, wt_err *err) {
     bpe_input kind;
     wt_paths paths = {0};
@@ -397,10 +424,12 @@ static int train(const wt_args *args, wt_err *err) {
         train_key(&key, &o, &paths, args, kind);
         if ((counter = bpe_counter_new(&o, err)))
             result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
-        if (result > 0 && result != WT_RUN_DONE)
+        if (result > 0 && result != WT_RUN_DONE) {
             result = agree(fill_counter(counter, &paths, kind, args, err), err) ||
                      agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
                      wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
+            report_ranks();
+        }
     }
     bpe_counter_free(counter);
     bpe_model_free(base);

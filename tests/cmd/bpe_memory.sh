@@ -20,6 +20,20 @@ for t in words random letters one; do
     same "$t: the same merges" $t-free/merges.txt $t-1/merges.txt
     same "$t: the same merges on 2 threads" $t-free/merges.txt $t-2/merges.txt
 done
+# A document of 7 MB in a line of JSON, with all kinds of escapes and bytes that are not UTF-8, among short ones.
+{
+    printf '{"text":"short one"}\n{"id":"long","text":"'
+    awk 'BEGIN { srand(3); split("\\n|\\t|\\\"|\\\\|\\u4e2d|\\ud83d\\ude00|\\ud83d|\\ude00|\\ud83d\\ud83d\\ude00|\\u0061|\344\270\255|\360\237\230\200|\377|\360\237|\\/", e, "|")
+        for (i = 0; i < 700000; i++) printf "%s %c%c%c%s", e[1 + int(rand() * 15)], 97 + rand() * 9, 97 + rand() * 3, 97 + rand() * 20, rand() < 0.1 ? e[1 + int(rand() * 15)] : "" }'
+    printf '","x":[1]}\n{"text":"short two"}\n{"text":"%s"}' "$(head -c 3000000 one.txt)"
+} >long.jsonl
+for m in 44M 2G; do check "long lines, $m" "$B" train long.jsonl -o long-$m --vocab-size 1500 --memory $m -j 2 -q --report rep-$m --counts-out counts-$m; done
+same "long lines: the same merges" long-44M/merges.txt long-2G/merges.txt
+same "long lines: the same counts" counts-44M counts-2G
+equal "long lines: the same documents" "$(grep -o '"documents":[0-9]*,"bytes of text":[0-9]*' rep-44M)" "$(grep -o '"documents":[0-9]*,"bytes of text":[0-9]*' rep-2G)"
+check "long lines, the first two" "$B" train long.jsonl -o long-2 --limit 2 --vocab-size 1500 --memory 44M -q --report rep-2
+says '"documents":2,' "are two" cat rep-2
+
 "$B" train --text words.txt -o out1 --vocab-size 300 --memory 30M -j 1 -q --counts-out few.txt
 "$B" train --text words.txt -o out2 --vocab-size 300 --memory 2G -j 1 -q --counts-out many.txt
 same "--counts-out sorted in runs" few.txt many.txt
