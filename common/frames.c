@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { FRAME_BYTES = 4 << 20, LEVEL = 3 };
+enum { FRAME_BYTES = WT_FRAME_BYTES, LEVEL = 3 };
 
 typedef struct frame {
     struct frame *next, *behind;             /* in the press (or among the spare ones); in the file */
     wt_frames *file;
-    wt_buf lines;
-    char *packed;
-    size_t packed_cap, n_packed;
+    wt_buf lines, packed;
     ZSTD_CCtx *zstd;
     bool done;                               /* may be appended */
 } frame;
@@ -49,7 +47,7 @@ void wt_press_free(wt_press *p) {
         next = f->next;
         wt_buf_free(&f->lines);
         ZSTD_freeCCtx(f->zstd);
-        free(f->packed);
+        wt_buf_free(&f->packed);
         free(f);
     }
     pthread_cond_destroy(&p->news);
@@ -65,16 +63,25 @@ wt_frames *wt_frames_open(const char *path, wt_press *press, wt_err *err) {
     return f;
 }
 
-static int compress(frame *f, wt_err *err) {
-    size_t bound = ZSTD_compressBound(f->lines.len);
-    if (!f->zstd) f->zstd = ZSTD_createCCtx();
-    if (!f->zstd) return wt_fail(err, WT_ENOMEM, "no memory to compress lines");
-    if (bound > f->packed_cap) f->packed = wt_xrealloc(f->packed, f->packed_cap = bound);
-    ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_compressionLevel, LEVEL);
-    ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_checksumFlag, 1);
-    f->n_packed = ZSTD_compress2(f->zstd, f->packed, f->packed_cap, f->lines.ptr, f->lines.len);
-    if (!ZSTD_isError(f->n_packed)) return 0;
-    return wt_fail(err, WT_EIO, "cannot compress lines: %s", ZSTD_getErrorName(f->n_packed));
+static int pack(ZSTD_CCtx **zstd, wt_str lines, wt_buf *packed, wt_err *err) {
+    size_t bound = ZSTD_compressBound(lines.len);
+    if (!*zstd) *zstd = ZSTD_createCCtx();
+    if (!*zstd) return wt_fail(err, WT_ENOMEM, "no memory to compress lines");
+    packed->len = 0;
+    wt_buf_reserve(packed, bound);
+    ZSTD_CCtx_setParameter(*zstd, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(*zstd, ZSTD_c_checksumFlag, 1);
+    size_t n = ZSTD_compress2(*zstd, packed->ptr, bound, lines.ptr, lines.len);
+    if (ZSTD_isError(n)) return wt_fail(err, WT_EIO, "cannot compress lines: %s", ZSTD_getErrorName(n));
+    packed->len = n;
+    return 0;
+}
+
+int wt_frame_pack(wt_str lines, wt_buf *packed, wt_err *err) {
+    ZSTD_CCtx *zstd = NULL;
+    int result = pack(&zstd, lines, packed, err);
+    ZSTD_freeCCtx(zstd);
+    return result;
 }
 
 /* ---- the lock is held between, not during, the work of these ---- */
@@ -92,7 +99,7 @@ static void append_done(wt_press *p, wt_frames *file) {
         wt_err err = {0};
         if (!file->failed) {
             pthread_mutex_unlock(&p->lock);
-            int result = wt_out_packed(file->out, f->packed, f->n_packed, &err);
+            int result = wt_out_packed(file->out, f->packed.ptr, f->packed.len, &err);
             pthread_mutex_lock(&p->lock);
             if (result) file_fails(file, &err);
         }
@@ -111,7 +118,7 @@ static void press_first(wt_press *p) {
     p->first = f->next;
     if (!f->file->failed) {
         pthread_mutex_unlock(&p->lock);
-        int result = compress(f, &err);
+        int result = pack(&f->zstd, wt_buf_view(&f->lines), &f->packed, &err);
         pthread_mutex_lock(&p->lock);
         if (result) file_fails(f->file, &err);
     }

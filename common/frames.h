@@ -29,4 +29,8 @@ int wt_frames_write(wt_frames *f, wt_str s, wt_err *err);
 int wt_frames_commit(wt_frames *f, wt_str provenance, wt_err *err);
 void wt_frames_abort(wt_frames *f);
 
+/* One frame as above, for those who append it themselves. It ends behind the first line that makes it so many bytes. */
+enum { WT_FRAME_BYTES = 4 << 20 };
+int wt_frame_pack(wt_str lines, wt_buf *packed, wt_err *err);
+
 #endif

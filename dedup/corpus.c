@@ -12,10 +12,8 @@
  * that sees that all is done, and does not take the corpus for a copy of itself. */
 #include "dedup/corpus.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/cluster.h"
 #include "common/doc.h"
@@ -26,6 +24,8 @@
 #include "common/out.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
+#include "dedup/parts.h"
+#include "dedup/rank_frames.h"
 #include "dedup/rounds.h"
 
 enum { BATCH_DOCS = 1024, BATCH_BYTES = 4 << 20 };
@@ -64,7 +64,8 @@ typedef struct {
     uint64_t part_bytes, docs_read;
     /* writing */
     wt_press *press;
-    wt_frames *kept, *dropped;  /* NULL: another rank writes this part */
+    wt_frames *kept, *dropped;
+    rank_frames *all_kept, *all_dropped;    /* instead, where there are several ranks */
     batch *into;                /* lines go into its buffers, not to the files */
     uint64_t i_part, bytes_since_save;
     place written;
@@ -211,23 +212,29 @@ static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
 
 static char *part_path(const run *r, bool dropped) {
     wt_buf b = {0};
-    const char *output = r->job->output;
-    if (!output) return NULL;
-    if (!r->to_folder) wt_buf_printf(&b, "%s%s", output, dropped ? ".dropped.jsonl.zst" : "");
-    else if (dropped) wt_buf_printf(&b, "%s/dropped-%05llu.jsonl.zst", r->work_dir, (unsigned long long)r->i_part);
-    else wt_buf_printf(&b, "%s/part-%05llu.jsonl.zst", output, (unsigned long long)r->i_part);
+    if (!r->job->output) return NULL;
+    if (r->to_folder) return dropped ? parts_dropped_path(r->work_dir, r->i_part) : parts_kept_path(r->job->output, r->i_part);
+    wt_buf_printf(&b, "%s%s", r->job->output, dropped ? ".dropped.jsonl.zst" : "");
     return b.ptr;
 }
 
 /* Ranks take turns at the parts. */
 static int open_part(run *r, wt_err *err) {
-    if (r->i_part % (uint64_t)wt_cluster_size() != (uint64_t)wt_cluster_rank()) return 0;
     char *kept = part_path(r, false), *dropped = part_path(r, true);
-    r->kept = wt_frames_open(kept, r->press, err);
-    if (r->kept && dropped) r->dropped = wt_frames_open(dropped, r->press, err);
+    int writer = (int)(r->i_part % (uint64_t)wt_cluster_size()), threads = r->job->threads;
+    bool alone = wt_cluster_size() == 1, good;
+    if (alone) {
+        r->kept = wt_frames_open(kept, r->press, err);
+        if (r->kept && dropped) r->dropped = wt_frames_open(dropped, r->press, err);
+        good = r->kept && (r->dropped || !dropped);
+    } else {
+        r->all_kept = rank_frames_open(kept, writer, threads, err);
+        if (r->all_kept && dropped) r->all_dropped = rank_frames_open(dropped, writer, threads, err);
+        good = r->all_kept && (r->all_dropped || !dropped);
+    }
     free(kept);
     free(dropped);
-    return r->kept && (r->dropped || !r->job->output) ? 0 : -1;
+    return good ? 0 : -1;
 }
 
 static void note_write(const run *r, wt_buf *out) {
@@ -246,31 +253,46 @@ static int save(const run *r, const char *path, wt_err *err) {
     return result;
 }
 
-static int close_part(run *r, wt_err *err) {
+static int commit_alone(run *r, wt_str provenance, wt_err *err) {
     wt_frames *kept = r->kept, *dropped = r->dropped;
-    wt_buf provenance = {0};
     r->kept = r->dropped = NULL;
-    r->i_part++;
-    if (!kept) return 0;
-    if (r->job->output) wt_provenance(&provenance, r->job->key);
-    int result = wt_frames_commit(kept, wt_buf_view(&provenance), err);
+    int result = wt_frames_commit(kept, provenance, err);
     if (result) wt_frames_abort(dropped);
     else if (dropped) result = wt_frames_commit(dropped, (wt_str){0}, err);
+    return result;
+}
+
+static int commit_all(run *r, wt_str provenance, wt_err *err) {
+    rank_frames *kept = r->all_kept, *dropped = r->all_dropped;
+    r->all_kept = r->all_dropped = NULL;
+    int result = rank_frames_commit(kept, provenance, err);
+    if (result) rank_frames_abort(dropped);
+    else if (dropped) result = rank_frames_commit(dropped, (wt_str){0}, err);
+    return result;
+}
+
+static int close_part(run *r, wt_err *err) {
+    wt_buf provenance = {0};
+    r->i_part++;
+    if (r->job->output) wt_provenance(&provenance, r->job->key);
+    int result = r->all_kept ? commit_all(r, wt_buf_view(&provenance), err) : commit_alone(r, wt_buf_view(&provenance), err);
     wt_buf_free(&provenance);
     return result;
 }
 
-/* Saving costs a write of all filters: worth it once four times their bytes went by. */
+/* Saving costs a write of all filters, about what judging two or three times their bytes costs. */
+enum { SAVE_AFTER = 16 };
+
 static int end_part(run *r, wt_err *err) {
-    if (rounds_agree(close_part(r, err), err)) return -1;
-    if (r->bytes_since_save >= 4 * dedup_bytes(r->d)) {
+    if (close_part(r, err)) return -1;
+    if (r->bytes_since_save >= SAVE_AFTER * dedup_bytes(r->d)) {
         char *path = wt_path_join(r->work_dir, "saved");
         int result = save(r, path, err);
         free(path);
         r->bytes_since_save = 0;
         if (result) return -1;
     }
-    return rounds_agree(open_part(r, err), err);
+    return open_part(r, err);
 }
 
 static size_t count_chars(wt_str s) {
@@ -474,7 +496,7 @@ static int batch_write(void *ctx, void *item, wt_err *err) {
 }
 
 /* ---- several ranks: each makes the keys of its batches, all judge every batch in order, each with the filters
- * it owns, and each makes the lines of its batches; those go to the rank that writes the part. ---- */
+ * it owns, and each makes the lines of its batches; those come to all, who compress them in turns. ---- */
 
 /* A round ends with a part, as the filters are saved there. */
 static int rank_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) {
@@ -518,8 +540,8 @@ static void lines_unpack(void *ctx, void *item, wt_str *bytes) {
 
 static int rank_write(run *r, const batch *b, wt_err *err) {
     for (int i = 0; i < N_COUNTERS; i++) r->counter[i] += b->count[i];
-    if (r->kept && wt_frames_write(r->kept, wt_buf_view(&b->kept), err)) return -1;
-    return r->dropped ? wt_frames_write(r->dropped, wt_buf_view(&b->dropped), err) : 0;
+    if (rank_frames_write(r->all_kept, wt_buf_view(&b->kept), err)) return -1;
+    return r->all_dropped ? rank_frames_write(r->all_dropped, wt_buf_view(&b->dropped), err) : 0;
 }
 
 static int ranks_round(run *r, rounds *x, wt_err *err) {
@@ -534,7 +556,8 @@ static int ranks_round(run *r, rounds *x, wt_err *err) {
     if (rounds_agree(result, err)) return -1;
     rounds_share(x, lines_pack, lines_unpack);
     for (size_t i = 0; i < n && !result; i++) result = rank_write(r, rounds_item(x, i), err);
-    if (rounds_agree(result, err)) return -1;
+    if (rounds_agree(result, err) || rank_frames_meet(r->all_kept, err) ||
+        (r->all_dropped && rank_frames_meet(r->all_dropped, err))) return -1;
     for (size_t i = 0; i < n; i++)
         if (batch_end(r, rounds_item(x, i), err)) return -1;
     return 0;
@@ -614,51 +637,9 @@ static int load_or_make(run *r, bool *done, wt_err *err) {
     return result;
 }
 
-static int append_file(int out, const char *path, wt_err *err) {
-    enum { BLOCK = 1 << 20 };
-    int in = open(path, O_RDONLY | O_CLOEXEC);
-    if (in < 0) return wt_fail_errno(err, "cannot read '%s'", path);
-    char *block = wt_xmalloc(BLOCK);
-    ssize_t n;
-    int result = 0;
-    while (!result && (n = read(in, block, BLOCK)) != 0) {
-        for (ssize_t at = 0; n > 0 && at < n && !result;) {
-            ssize_t put = write(out, block + at, (size_t)(n - at));
-            if (put < 0) result = wt_fail_errno(err, "cannot write the dropped documents");
-            else at += put;
-        }
-        if (n < 0) result = wt_fail_errno(err, "cannot read '%s'", path);
-    }
-    free(block);
-    close(in);
-    return result;
-}
-
-/* The parts' dropped documents as one file: frames of zstd stand behind each other. */
-static int join_dropped(const run *r, wt_err *err) {
-    char *path = wt_path_join(r->job->output, "dropped.jsonl.zst");
-    char *part = wt_path_join(r->job->output, "dropped.jsonl.zst.part");
-    int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int result = out < 0 ? wt_fail_errno(err, "cannot write '%s'", part) : 0;
-    run at = *r;
-    for (at.i_part = 0; at.i_part < r->i_part && !result; at.i_part++) {
-        char *from = part_path(&at, true);
-        result = append_file(out, from, err);
-        free(from);
-    }
-    if (!result && fsync(out)) result = wt_fail_errno(err, "cannot write '%s'", part);
-    if (out >= 0) close(out);
-    if (!result && rename(part, path)) result = wt_fail_errno(err, "cannot rename '%s'", part);
-    if (!result) result = wt_sync_dir_of(path, err);
-    if (result) unlink(part);
-    free(path);
-    free(part);
-    return result;
-}
-
 static int publish(run *r, wt_err *err) {
-    if (rounds_agree(close_part(r, err), err)) return -1;
-    int result = r->to_folder && wt_cluster_rank() == 0 ? join_dropped(r, err) : 0;
+    if (close_part(r, err)) return -1;
+    int result = r->to_folder && wt_cluster_rank() == 0 ? parts_join_dropped(r->job->output, r->work_dir, r->i_part, (wt_str){0}, err) : 0;
     if (rounds_agree(result, err)) return -1;
     return r->job->state ? save(r, r->job->state, err) : 0;
 }
@@ -711,7 +692,7 @@ static int run_passes(run *r, wt_err *err) {
         r->at = (place){0};
         r->part_bytes = r->docs_read = 0;
     }
-    if (rounds_agree(open_part(r, err), err)) return -1;
+    if (open_part(r, err)) return -1;
     wt_progress_begin("judging", "documents", 0);
     int result = pipeline_run(r, err);
     wt_progress_end();
@@ -739,6 +720,8 @@ static bool is_file_name(const char *output) {
 static void run_free(run *r) {
     wt_frames_abort(r->kept);
     wt_frames_abort(r->dropped);
+    rank_frames_abort(r->all_kept);
+    rank_frames_abort(r->all_dropped);
     wt_press_free(r->press);
     wt_in_close(r->in);
     dedup_free(r->d);

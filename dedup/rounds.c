@@ -9,7 +9,7 @@
 #include "common/tool.h"
 #include "dedup/keyset.h"
 
-enum { TURNS = 8 };             /* batches of a rank in a round, or two a thread */
+enum { TURNS = 6 };             /* batches of a rank in a round, or two a thread */
 
 struct rounds {
     rounds_config config;

@@ -38,7 +38,7 @@ same "the same documents from other files" one.text cut.text
 
 # Killed, all ranks or one of them, and continued by another number of ranks.
 n=2 i=0
-for ms in 00 03 07 12 25; do
+for ms in 00 04 12; do
     on_ranks $n "$D" $index -o killed 2>killed.err & pid=$!
     while [ ! -d killed/.state ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
     sleep 0.$ms

@@ -29,16 +29,35 @@ equal "the same counts" "$(ls one)" "$(ls r3)"
 ranks 2 docs.jsonl -o again2 $all --state r2.state 2>/dev/null
 whole again1 >x; whole again2 >y
 same "the state of two ranks is as good as that of one" x y
-"$D" docs.jsonl -o g1 --near -q; ranks 2 docs.jsonl -o g2 --near -q
-whole g1 >x; whole g2 >y
-same "growing filters" x y
-ranks 2 docs.jsonl -o killed $all & pid=$!
-sleep 0.8
-# Its descendants, found from it downward; where it has ended already there are none to kill.
-below() { for child in $(pgrep -P "$1"); do below "$child"; echo "$child"; done; }
-tree=$(below $pid); [ -z "$tree" ] || kill -9 $tree 2>/dev/null; wait $pid 2>/dev/null
-check "one rank goes on where two were killed" "$BUILD/mpi/bin/wt-dedup" docs.jsonl -o killed $all
-"$D" docs.jsonl -o one2 $all
-whole one2 >x; whole killed >y
-same "and makes the same" x y
+
+# Frames of 4 MiB, compressed in turns: the same files, byte by byte.
+for k in a b c d; do sed "s/w\([0-9a-f]\)/$k\1/g" docs.jsonl; done >big.jsonl
+for mode in --near --near_--mark; do
+    "$D" big.jsonl -o one$mode ${mode/_/ } --exact -q -j 2
+    for n in 2 3; do
+        [ $n$mode = 3--near_--mark ] && continue
+        ranks $n big.jsonl -o r$n$mode ${mode/_/ } --exact -q -j $((4 - n))
+        for f in $(cd one$mode && ls *.zst); do same "$n ranks $mode: the same $f" one$mode/$f r$n$mode/$f; done
+    done
+done
+"$D" docs.jsonl -q --exact >x; ranks 2 docs.jsonl -q --exact >y
+same "standard output of two ranks" x y
+
+# Killed, all ranks or one of them, and continued by another number of ranks. The filters are small enough to be saved.
+kill="docs.jsonl --exact --near --urls --paragraphs --part-bytes 200K --expect 3000 -q -j 1"
+"$D" $kill -o whole
+n=2 i=0
+for ms in 00 03 09; do
+    on_ranks $n "$M/wt-dedup" $kill -o killed 2>killed.err & pid=$!
+    while [ ! -d killed/.state ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
+    sleep 0.$ms
+    i=$((i + 1))
+    if [ $((i % 2)) = 0 ]; then kill_below $pid; else kill_below $pid 1; fi
+    wait $pid 2>/dev/null
+    n=$((n % 3 + 1))
+    check "killed after 0.$ms s, then $n ranks" on_ranks $n "$M/wt-dedup" $kill -o killed
+    _bad=$(for f in $(cd whole && ls *.zst) $(cd killed && ls *.zst); do cmp "whole/$f" "killed/$f" 2>&1; done)
+    [ -z "$_bad" ] && ok "the same files" || not_ok "the same files" "$_bad"
+    rm -rf killed
+done
 check_fails 1 "a bad input of all ranks ends all" ranks 2 nosuch.jsonl -o bad $all
