@@ -404,8 +404,8 @@ static int start_records(learner *L, const bpe_words *words, wt_err *err) {
     return bad || more < 0 ? -1 : bpe_records_seal(&L->records, err);
 }
 
-/* Shares of the memory. Records that are all in it have up to three quarters, blocks of those on disk half. Where it is
- * tight, memory is set aside for as many ids again as there are and not for all that are to come. Of the rest a good third
+/* Shares of the memory. Records that are all in it have up to three quarters, blocks of those on disk five
+ * eighths. Where it is tight, memory is set aside for as many ids again as there are and not for all that are to come. Of the rest a good third
  * is for lists and as much for pairs, and with both gone two thirds for a recount. */
 static int share_memory(learner *L, wt_err *err) {
     bool on_disk = L->records.file >= 0;
@@ -413,8 +413,8 @@ static int share_memory(learner *L, wt_err *err) {
     L->tight |= on_disk || bpe_records_bytes(&L->records) > bpe_learning_memory(L->options, all) / 2;
     L->ids_room = L->tight && room < all ? room : all;
     size_t memory = bpe_learning_memory(L->options, L->ids_room), records = bpe_records_bytes(&L->records);
-    if (on_disk && records > memory / 2)
-        records = memory / 2;
+    if (on_disk && records > memory / 8 * 5)
+        records = memory / 8 * 5;
     if (on_disk && bpe_records_frames(&L->records, records, err))
         return -1;
     size_t rest = memory - records;

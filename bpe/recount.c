@@ -63,6 +63,8 @@ static int64_t next_floor(const bpe_live *L, int64_t best, const bpe_recount_pla
                           : (int64_t)((double)before / 2 * plan->n_merges / (plan->target + 1.0));
     if (!first && guess > before / 2)
         guess = before / 2;
+    if (!first && guess < before / 4 && L->floor.key != BPE_ANY_KEY)
+        guess = before / 4;         /* memory had raised it, and would again */
     return guess < plan->lowest ? plan->lowest : guess;
 }
 
