@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     shape.n_ctx = T < 1024 ? 1024 : T;
     if (gpt_shape_named(argc > 1 ? argv[1] : "gpt2", &shape, &err)) return fprintf(stderr, "%s\n", err.text), 2;
     if (asked(argc, argv, "recompute")) t.again = shape.n_layer - 1;
-    optim_settings set = {.kind = asked(argc, argv, "muon") ? OPTIM_MUON : OPTIM_ADAMW, .muon_momentum = 0.95, .moments = asked(argc, argv, "int8") ? MOMENTS_INT8 : asked(argc, argv, "bf16") ? MOMENTS_BF16 : MOMENTS_FP32, .beta1 = 0.9, .epsilon = 1e-8, .weight_decay = 0.1};
+    optim_settings set = {.kind = asked(argc, argv, "muon") ? OPTIM_MUON : OPTIM_ADAMW, .muon_momentum = 0.95, .borrows = !t.fused, .moments = asked(argc, argv, "int8") ? MOMENTS_INT8 : asked(argc, argv, "bf16") ? MOMENTS_BF16 : MOMENTS_FP32, .beta1 = 0.9, .epsilon = 1e-8, .weight_decay = 0.1};
     gpt *m = gpt_new(&shape, 1, threads, &err);
     if (!m || gpt_grad_alloc(m, t.fused, &err) || optimizer_init(&t.o, m, &set, &err)) return fprintf(stderr, "%s\n", err.text), 1;
     if (!t.fused && !asked(argc, argv, "plain")) t.behind = behind_new(&t.o);

@@ -266,7 +266,7 @@ void gemm_ref(const gemm_call *g) {
             if (e->op == GEMM_BIAS_GELU) *aux = (float)gelu_ref(sum);
             if (e->op == GEMM_GELU_GRAD) {
                 sum *= gelu_grad_ref(*aux);
-                e->aux2[(size_t)i * e->ld_aux2 + j] = (float)gelu_ref(*aux);
+                *aux = (float)gelu_ref(*aux);
             }
             *c = (float)sum;
         }

@@ -15,14 +15,14 @@ typedef enum {
     GEMM_BIAS,         /* c += bias[j] */
     GEMM_BIAS_ADD,     /* c += bias[j] + aux[i,j]            (residual stream) */
     GEMM_BIAS_GELU,    /* c += bias[j]; aux[i,j] = gelu(c) */
-    GEMM_GELU_GRAD     /* c *= gelu'(aux[i,j]); aux2[i,j] = gelu(aux[i,j]) */
+    GEMM_GELU_GRAD     /* c *= gelu'(aux[i,j]); aux[i,j] = gelu(aux[i,j]) */
 } gemm_finish;
 
 typedef struct {
     gemm_finish op;
     const float *bias;
-    float *aux, *aux2;
-    size_t ld_aux, ld_aux2;
+    float *aux;
+    size_t ld_aux;
 } gemm_epilogue;
 
 /* Memory that will soon be read, in up to four runs. A tile of the matrix product asks for a cache line in each step of

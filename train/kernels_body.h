@@ -293,7 +293,6 @@ static void finish(const gemm_epilogue *e, float *c, size_t ldc, int row, int co
     for (int i = 0; i < m; i++, c += ldc) {
         const float *bias = e->bias ? e->bias + col : NULL;
         float *aux = e->aux ? e->aux + (size_t)(row + i) * e->ld_aux + col : NULL;
-        float *aux2 = e->aux2 ? e->aux2 + (size_t)(row + i) * e->ld_aux2 + col : NULL;
         switch (e->op) {
         case GEMM_PLAIN:
             break;
@@ -319,7 +318,7 @@ static void finish(const gemm_epilogue *e, float *c, size_t ldc, int row, int co
 #define BODY(LOAD, STORE, N)                                     \
     vec x = LOAD(aux + at), s = sigmoid_2u(x);                   \
     STORE(c + at, v_mul(LOAD(c + at), v_gelu_grad(x, s)));       \
-    STORE(aux2 + at, v_mul(x, s));
+    STORE(aux + at, v_mul(x, s));
             EACH((size_t)n, BODY);
 #undef BODY
             break;

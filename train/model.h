@@ -90,6 +90,10 @@ int gpt_pass_run(gpt *m, const gpt_pass *pass, double *loss, wt_err *err);
  * above; grad: total_floats doubles in the layout of the weights, added to; NULL: not asked. */
 void gpt_pass_ref(const gpt *m, const gpt_pass *pass, double *loss, double *grad);
 size_t gpt_scratch_bytes(const gpt_shape *shape, int B, int T, bool backward, int again, int threads);
+/* The memory of such passes before the first of them, and what there is of it between passes, for others' use until the
+ * next; NULL: less than `bytes`. */
+int gpt_scratch_reserve(gpt *m, const gpt_pass *pass, wt_err *err);
+void *gpt_scratch_lend(const gpt *m, size_t bytes);
 void gpt_scratch_free(gpt_scratch *scratch);
 
 /* ---- attention (attention.c) ---- */

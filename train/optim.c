@@ -3,6 +3,7 @@
  * al. 2025), so that one learning rate serves both. c_attn is three matrices side by side. */
 #include "train/optim.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,13 +11,15 @@
 #include "common/hash.h"
 #include "common/memory.h"
 
+size_t optimizer_work_bytes(const gpt_shape *shape) { return (4 + 4 + 1 + 1) * (size_t)shape->n_embd * (size_t)shape->n_embd * sizeof(float); }
+
 size_t optimizer_bytes(const gpt_shape *shape, const optim_settings *set) {
     gpt_layout at = gpt_layout_of(shape);
-    size_t C = (size_t)shape->n_embd, ranks = set->ranks > 1 ? (size_t)set->ranks : 1;
+    size_t work = set->borrows ? 0 : optimizer_work_bytes(shape), ranks = set->ranks > 1 ? (size_t)set->ranks : 1;
     size_t each = at.total_floats * set->moments + (set->moments == MOMENTS_INT8 ? at.total_floats / SHARE_BLOCK * sizeof(float) : 0);
     size_t layers = (size_t)shape->n_layer * at.layer_floats * set->moments;
     /* Second moments of the layers' matrices stay away: leave_matrices_out. */
-    return set->kind == OPTIM_MUON ? (2 * each - layers) / ranks + (4 * C * C * 2 + 2 * C * C) * sizeof(float) : 2 * each / ranks;
+    return set->kind == OPTIM_MUON ? (2 * each - layers) / ranks + work : 2 * each / ranks;
 }
 
 static int moment_alloc(optim_moment *x, const optimizer *o, const char *what, wt_err *err) {
@@ -49,16 +52,14 @@ static void leave_matrices_out(const optimizer *o) {
 }
 
 int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err) {
-    size_t C = (size_t)m->shape.n_embd;
     *o = (optimizer){.m = m, .set = *set};
     if (!o->set.moments) o->set.moments = MOMENTS_FP32;
     share_init(&o->share, &m->shape, set->rank, set->ranks, set->kind == OPTIM_MUON);
     int failed = moment_alloc(&o->mean, o, "the optimizer's first moments", err) || moment_alloc(&o->var, o, "the optimizer's second moments", err);
     if (!failed && set->kind == OPTIM_MUON) {
-        o->work_bytes = (2 * 4 * C * C + 2 * C * C) * sizeof(float);
-        o->work = wt_big_alloc(o->work_bytes, "Muon's matrices", err);
         leave_matrices_out(o);
-        failed = !o->work;
+        if (!set->borrows) o->work = wt_big_alloc(optimizer_work_bytes(&m->shape), "Muon's matrices", err);
+        failed = !set->borrows && !o->work;
     }
     if (failed) optimizer_reset(o);
     return failed ? -1 : 0;
@@ -66,7 +67,7 @@ int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err)
 
 void optimizer_reset(optimizer *o) {
     moment_free(&o->mean), moment_free(&o->var);
-    if (o->work) wt_big_free(o->work, o->work_bytes);
+    if (o->work) wt_big_free(o->work, optimizer_work_bytes(&o->m->shape));
     share_reset(&o->share);
     *o = (optimizer){0};
 }
@@ -185,7 +186,8 @@ static void muon_span(optimizer *o, const share_span *span, const optim_step *s)
     gpt_tensor_info info = gpt_tensor_describe(m, span->tensor), *t = &info;
     float *moments = (float *)o->mean.numbers + first->local;
     int C = m->shape.n_embd, blocks = t->cols == 3 * C ? 3 : 1, r = t->rows, c = t->cols / blocks;
-    float *w = m->w + t->offset, *g = grad_of(m, first), *X = o->work, *Y = X + 4 * (size_t)C * C, *A = Y + 4 * (size_t)C * C, *A2 = A + (size_t)C * C;
+    float *w = m->w + t->offset, *g = grad_of(m, first), *X = o->work ? o->work : gpt_scratch_lend(m, optimizer_work_bytes(&m->shape)), *Y = X + 4 * (size_t)C * C, *A = Y + 4 * (size_t)C * C, *A2 = A + (size_t)C * C;
+    assert(X);
     float mu = (float)o->set.muon_momentum, clip = (float)s->grad_scale, decay = (float)(1 - s->learning_rate * o->set.weight_decay);
     float step = (float)(s->learning_rate * 0.2 * sqrt((double)(r > c ? r : c)));
     for (int block = 0; block < blocks; block++) {

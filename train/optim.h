@@ -19,6 +19,7 @@ typedef struct {
     int rank, ranks;              /* whose share is kept and updated; ranks 0 or 1: everything */
     double beta1, beta2, epsilon, weight_decay;
     double muon_momentum;
+    bool borrows;                 /* Muon's matrices lie in the memory of the passes, which is reserved: updates are made between passes */
     double embed_scale;           /* the token embedding's (and head's) rate, in learning rates; 0: 1 */
 } optim_settings;
 
@@ -34,13 +35,13 @@ typedef struct {
     optim_settings set;
     share_map share;
     optim_moment mean, var;
-    float *work;                  /* Muon's temporaries */
-    size_t work_bytes;
+    float *work;                  /* Muon's temporaries; NULL: borrowed */
 } optimizer;
 
 int optimizer_init(optimizer *o, gpt *m, const optim_settings *set, wt_err *err);
 void optimizer_reset(optimizer *o);
 size_t optimizer_bytes(const gpt_shape *shape, const optim_settings *set);
+size_t optimizer_work_bytes(const gpt_shape *shape);     /* of Muon's matrices, which optimizer_bytes counts where they are not borrowed */
 
 typedef struct {
     uint64_t step;                /* 1 for the first: bias correction, noise */

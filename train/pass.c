@@ -36,7 +36,7 @@ struct gpt_scratch {
     float *acts;                             /* sets of layer activations */
     size_t acts_floats;                      /* one set */
     int n_sets;
-    float *norm, *wide, *wide2, *dx, *dnorm; /* (N,C) (N,4C) (N,4C) (N,C) (N,C) */
+    float *norm, *wide, *dx, *dnorm;         /* (N,C) (N,4C) (N,C) (N,C) */
     float *mean_f, *rstd_f;                  /* (N) */
     float *scores;                           /* attention blocks of all threads */
     float *logits;                           /* (HEAD_ROWS, Vp) */
@@ -65,7 +65,6 @@ static size_t scratch_place(gpt_scratch *s, const gpt_shape *shape, int threads)
     TAKE(logits, (N < HEAD_ROWS ? N : HEAD_ROWS) * Vp);
     s->losses = base ? (double *)(void *)(base + used) : NULL, used += round_up(2 * N, 64);
     if (s->backward) {
-        TAKE(wide2, 4 * NC);
         TAKE(dx, NC);
         TAKE(dnorm, NC);
         TAKE(sums, (N / NORM_ROWS + 1) * 2 * C);
@@ -104,6 +103,10 @@ static gpt_scratch *scratch_for(gpt *m, const gpt_pass *p, wt_err *err) {
     scratch_place(s, &m->shape, m->threads);
     return s;
 }
+
+int gpt_scratch_reserve(gpt *m, const gpt_pass *p, wt_err *err) { return scratch_for(m, p, err) ? 0 : -1; }
+
+void *gpt_scratch_lend(const gpt *m, size_t bytes) { return m->scratch && m->scratch->bytes >= bytes ? m->scratch->memory : NULL; }
 
 static layer_acts acts_of(const gpt_scratch *s, const gpt_shape *shape, int l) {
     size_t N = (size_t)s->B * (size_t)s->T, NC = round_up(N * (size_t)shape->n_embd, 64), Nr = round_up(N, 64);
@@ -233,14 +236,14 @@ static void layer_backward(const gpt *m, gpt_scratch *s, int l, const int32_t *k
     int N = s->B * s->T, C = m->shape.n_embd;
     gpt_layer w = gpt_weights_of(m, l), g = gpt_layer_at(&m->at, gpt_grad_layer(m, l));
     layer_acts a = acts_of(s, &m->shape, l);
-    float *x = stream_at(s, &m->shape, l), *dx = s->dx, *hidden = s->wide, *dhidden = s->wide2, *dqkv = s->wide2;
+    float *x = stream_at(s, &m->shape, l), *dx = s->dx, *hidden = a.fc, *dhidden = s->wide, *dqkv = s->wide;
     size_t ld = (size_t)C;
     gemm_epilogue plain = {GEMM_PLAIN};
 
     if (!add) zero_vectors(m, &g);
     add_column_sums(m, g.out_b, dx, N, ld);
     input_gradient(m, N, C, 4 * C, dx, w.out_w, dhidden,
-                   (gemm_epilogue){.op = GEMM_GELU_GRAD, .aux = a.fc, .ld_aux = 4 * ld, .aux2 = hidden, .ld_aux2 = 4 * ld});
+                   (gemm_epilogue){.op = GEMM_GELU_GRAD, .aux = hidden, .ld_aux = 4 * ld});       /* after gelu from here on */
     weight_gradient(m, N, C, 4 * C, hidden, dx, g.out_w, add);
     add_column_sums(m, g.fc_b, dhidden, N, 4 * ld);
     norm_again(m, s->norm, a.mean2, a.rstd2, a.x2, w.ln2_w, w.ln2_b, N);

@@ -15,12 +15,13 @@ static double gib(uint64_t bytes) { return (double)bytes / (double)(1u << 30); }
 void plan_count(train_plan *p, const gpt_shape *s, const plan_request *want) {
     gpt_layout at = gpt_layout_of(s);
     int ranks = want->ranks > 1 ? want->ranks : 1;
-    optim_settings set = {.kind = want->muon ? OPTIM_MUON : OPTIM_ADAMW, .moments = p->moments, .ranks = want->apart ? 1 : ranks};
+    p->activation_bytes = gpt_scratch_bytes(s, p->micro_batch, want->T, true, p->again, want->threads);
+    p->borrows = want->muon && !p->fused && ranks == 1 && p->activation_bytes >= optimizer_work_bytes(s);     /* a rank may have no pass */
+    optim_settings set = {.kind = want->muon ? OPTIM_MUON : OPTIM_ADAMW, .moments = p->moments, .ranks = want->apart ? 1 : ranks, .borrows = p->borrows};
     p->weight_bytes = at.total_floats * sizeof(float);
     p->gradient_bytes = (at.total_floats - (p->fused ? (uint64_t)(s->n_layer - 1) * at.layer_floats : 0)) * sizeof(float);
     p->moment_bytes = optimizer_bytes(s, &set);
-    p->activation_bytes = gpt_scratch_bytes(s, p->micro_batch, want->T, true, p->again, want->threads);
-    p->panel_bytes = (uint64_t)(16 + 4 * want->threads) << 20;      /* packed matrices, shards, the program */
+    p->panel_bytes = (uint64_t)(46 + 7 * want->threads) << 20;      /* packed matrices; tokenizer, shards and the program by measurement */
     p->exchange_bytes = ranks == 1 ? 0 : p->weight_bytes < (64u << 20) ? p->weight_bytes : 64u << 20;     /* slices of others on their way */
     if (want->apart) p->exchange_bytes += 2 * p->weight_bytes / (uint64_t)ranks;
     p->total = p->weight_bytes + p->gradient_bytes + p->moment_bytes + p->activation_bytes + p->panel_bytes + p->exchange_bytes;

@@ -7,6 +7,7 @@
 typedef struct {
     int again;                    /* layers that are computed again instead of keeping their activations */
     optim_moments moments;
+    bool borrows;                 /* Muon works in the activations' memory */
     bool fused;                   /* update each layer as soon as its gradients are there */
     int micro_batch;              /* windows of one pass */
     uint64_t weight_bytes, gradient_bytes, moment_bytes, activation_bytes, panel_bytes, exchange_bytes, total;

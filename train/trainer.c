@@ -247,12 +247,13 @@ static int allocate(run *r, wt_err *err) {
     const train_options *o = &r->o;
     size_t n = (size_t)r->plan.micro_batch * (size_t)o->seq_len;
     bool apart = run_apart(r);
-    optim_settings set = {.kind = r->muon ? OPTIM_MUON : OPTIM_ADAMW, .rank = apart ? 0 : wt_cluster_rank(), .ranks = apart ? 1 : wt_cluster_size(), .moments = r->plan.moments, .beta1 = o->beta1, .epsilon = 1e-8,
+    optim_settings set = {.kind = r->muon ? OPTIM_MUON : OPTIM_ADAMW, .rank = apart ? 0 : wt_cluster_rank(), .ranks = apart ? 1 : wt_cluster_size(), .moments = r->plan.moments, .borrows = r->plan.borrows, .beta1 = o->beta1, .epsilon = 1e-8,
                           .weight_decay = o->weight_decay, .muon_momentum = 0.95, .embed_scale = o->learning_rate > 0 ? o->embed_rate / o->learning_rate : 0};
     r->inputs = wt_xmalloc(n * sizeof *r->inputs), r->targets = wt_xmalloc(n * sizeof *r->targets);
     r->window = wt_xmalloc(((size_t)o->seq_len + 1) * sizeof *r->window);
     if (o->document_mask) r->key_start = wt_xmalloc(n * sizeof *r->key_start);
-    if (gpt_grad_alloc(r->m, r->plan.fused, err) || optimizer_init(&r->opt, r->m, &set, err)) return -1;
+    gpt_pass pass = {.B = r->plan.micro_batch, .T = o->seq_len, .backward = true, .again = r->plan.again};
+    if (gpt_scratch_reserve(r->m, &pass, err) || gpt_grad_alloc(r->m, r->plan.fused, err) || optimizer_init(&r->opt, r->m, &set, err)) return -1;
     exchange_init(&r->x, &r->opt.share, o->threads);
     if (wt_cluster_size() == 1 && !r->plan.fused && !apart) r->behind = behind_new(&r->opt);
     return apart ? outer_init(&r->outer, r->m, err) : 0;
