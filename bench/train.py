@@ -1,11 +1,13 @@
 """wt-train's step beside PyTorch, llm.c and the best matrix product, in one interleaved run.
-    python bench/train.py [--build build] [--threads 1,2] [--rounds 3] [--shapes 1x1024,4x64] [--compile] [--micro N]
+    python bench/train.py [--build build] [--threads 1,2] [--rounds 3] [--shapes 1x1024,4x64] [--compile] [--micro N] [--shards DIR [--limits 0,1850MiB]]
 GPT-2 124M, fp32, forward + backward + clipping + AdamW, random weights and tokens. One thread: CPU time; more: wall.
 Each round starts every contender once, in turn, in a process of its own; a result is the median over the rounds
 of each process's median step. Prints one JSON line a result; `share_of_gemm` is against the best of our product,
 oneDNN and OpenBLAS measured in the same rounds (bench/train_gemm). --micro N: ours adds up passes of N windows, as
 wt-train does by itself. WT_LLMC names a folder with llm.c's train_gpt2 built once for each shape (train_gpt2_4x64: B and T
-are constants in its main); its weights and tokens are written here, in its formats. Its threads and PyTorch's are `threads`."""
+are constants in its main); its weights and tokens are written here, in its formats. Its threads and PyTorch's are `threads`.
+--shards: shards with GPT-2's vocabulary, on which wt-train itself takes a step with its own defaults (Muon), for each of the
+limits as --memory (0: none): its peak memory, validation, sample and checkpoint included."""
 import argparse, array, json, os, random, re, resource, statistics, struct, subprocess, sys, tempfile, time
 
 
@@ -102,6 +104,20 @@ def llmc_step(binary, B, T, threads, steps):
     return {"trainer": "llm.c", "seconds_median": statistics.median(times[1:]), "peak_mib": peak}
 
 
+def wt_train_peak(build, shards, B, T, threads, limit):
+    with tempfile.TemporaryDirectory() as folder:
+        command = [f"{build}/bin/wt-train", shards, "-o", f"{folder}/run", "--model", "gpt2", "--seq-len", str(T), "--batch-tokens", str(B * T), "--steps", "1",
+                   "--eval-tokens", str(2 * T), "--sample-tokens", "5", "-j", str(threads), *(["--memory", limit] if limit != "0" else [])]
+        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        words = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)
+    mode = re.search(r"mode +(.*)", words)
+    if status or not mode:
+        print("failed:", " ".join(command), words[-400:], file=sys.stderr)
+        return None
+    return {"mode": mode[1], "peak_mib": usage.ru_maxrss // 1024}
+
+
 def run(command, env=None):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
     if done.returncode:
@@ -118,6 +134,8 @@ def main():
     p.add_argument("--shapes", default="1x1024,4x64")
     p.add_argument("--compile", action="store_true")
     p.add_argument("--micro", type=int, default=0)
+    p.add_argument("--shards", default="")
+    p.add_argument("--limits", default="0")
     p.add_argument("--without", default="", help="contenders that stay away: eager, gemm, webtext")
     p.add_argument("--torch-step", nargs=5, help=argparse.SUPPRESS)
     a = p.parse_args()
@@ -161,6 +179,11 @@ def main():
                 if bound[0]:
                     line.update({"share_of_gemm": round(flops * B * T / seconds * 1e-9 / bound[0], 3), "gemm": f"{bound[1]} {bound[0]:.0f} GFLOP/s"})
                 print(json.dumps(line), flush=True)
+            for limit in a.limits.split(",") if a.shards else []:
+                peak = wt_train_peak(a.build, a.shards, B, T, threads, limit)
+                if peak:
+                    of = {name: round(peak["peak_mib"] / max(r["peak_mib"] for r in rs), 3) for name, rs in results.items() if not name.startswith("webtext")}
+                    print(json.dumps({"bench": "train_memory", "trainer": "wt-train" + (f" --memory {limit}" if limit != "0" else ""), "B": B, "T": T, **peak, "of": of}), flush=True)
 
 
 if __name__ == "__main__":
