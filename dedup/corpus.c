@@ -78,7 +78,7 @@ typedef struct {
 /* ---- reading ---- */
 
 static int open_next(run *r, wt_err *err) {
-    const wt_paths *inputs = r->job->inputs;
+    const wt_paths *inputs = r->job->all.inputs;
     while (!r->in && r->at.i_file < inputs->n) {
         r->in = wt_in_open(inputs->path[r->at.i_file], err);
         if (!r->in) return -1;
@@ -97,8 +97,8 @@ static int open_next(run *r, wt_err *err) {
 static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
     const corpus_job *job = r->job;
     wt_lines *lines = &b->lines;
-    uint64_t most = BATCH_DOCS, bytes = BATCH_BYTES, part_left = job->part_bytes - r->part_bytes;
-    if (job->limit && job->limit - r->docs_read < most) most = job->limit - r->docs_read;
+    uint64_t most = BATCH_DOCS, bytes = BATCH_BYTES, part_left = job->all.part_bytes - r->part_bytes;
+    if (job->all.limit && job->all.limit - r->docs_read < most) most = job->all.limit - r->docs_read;
     if (r->to_folder && part_left < bytes) bytes = part_left ? part_left : 1;
     wt_lines_clear(lines);
     lines->pass = !mine;
@@ -116,7 +116,7 @@ static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
     }
     r->docs_read += lines->n;
     r->part_bytes += lines->n_bytes;
-    b->ends_part = r->to_folder && r->part_bytes >= job->part_bytes;
+    b->ends_part = r->to_folder && r->part_bytes >= job->all.part_bytes;
     if (b->ends_part) r->part_bytes = 0;
     b->after = r->at;
     WT_GROW(b->id, b->id_cap, lines->n);
@@ -189,7 +189,7 @@ static bool has_text(wt_json text) {
 static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
     run *r = ctx;
     batch *b = item;
-    bool want_url = r->job->rules.urls || r->job->n_read_only > 0, want_text = dedup_wants_text(r->d);
+    bool want_url = r->job->all.rules.urls || r->job->n_read_only > 0, want_text = dedup_wants_text(r->d);
     dedup_batch_clear(b->keys);
     for (size_t i = 0; i < b->lines.n; i++) {
         wt_json field[N_FIELDS];
@@ -212,16 +212,16 @@ static int batch_work(void *ctx, void *item, int i_thread, wt_err *err) {
 
 static char *part_path(const run *r, bool dropped) {
     wt_buf b = {0};
-    if (!r->job->output) return NULL;
-    if (r->to_folder) return dropped ? parts_dropped_path(r->work_dir, r->i_part) : parts_kept_path(r->job->output, r->i_part);
-    wt_buf_printf(&b, "%s%s", r->job->output, dropped ? ".dropped.jsonl.zst" : "");
+    if (!r->job->all.output) return NULL;
+    if (r->to_folder) return dropped ? parts_dropped_path(r->work_dir, r->i_part) : parts_kept_path(r->job->all.output, r->i_part);
+    wt_buf_printf(&b, "%s%s", r->job->all.output, dropped ? ".dropped.jsonl.zst" : "");
     return b.ptr;
 }
 
 /* Ranks take turns at the parts. */
 static int open_part(run *r, wt_err *err) {
     char *kept = part_path(r, false), *dropped = part_path(r, true);
-    int writer = (int)(r->i_part % (uint64_t)wt_cluster_size()), threads = r->job->threads;
+    int writer = (int)(r->i_part % (uint64_t)wt_cluster_size()), threads = r->job->all.threads;
     bool alone = wt_cluster_size() == 1, good;
     if (alone) {
         r->kept = wt_frames_open(kept, r->press, err);
@@ -274,7 +274,7 @@ static int commit_all(run *r, wt_str provenance, wt_err *err) {
 static int close_part(run *r, wt_err *err) {
     wt_buf provenance = {0};
     r->i_part++;
-    if (r->job->output) wt_provenance(&provenance, r->job->key);
+    if (r->job->all.output) wt_provenance(&provenance, r->job->all.key);
     int result = r->all_kept ? commit_all(r, wt_buf_view(&provenance), err) : commit_alone(r, wt_buf_view(&provenance), err);
     wt_buf_free(&provenance);
     return result;
@@ -398,7 +398,7 @@ static int write_dropped(run *r, wt_str line, const dedup_verdict *v, wt_str rem
     static const wt_str id_key[1] = {{"id", 2}};
     wt_json id = {0};
     wt_buf *out = &r->scratch;
-    if (!r->job->output) return 0;
+    if (!r->job->all.output) return 0;
     out->len = 0;
     if (v->cause != DEDUP_NOT_JSON) wt_json_pick(line, id_key, 1, &id, NULL);
     wt_buf_printf(out, "{\"id\":");
@@ -462,8 +462,8 @@ static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verd
 
 /* Threads for the filters: the others are busy with the keys of later batches. */
 static int judges(const run *r) {
-    if (wt_cluster_size() > 1) return r->job->threads;
-    return r->job->threads > 1 ? r->job->threads / 2 : 1;
+    if (wt_cluster_size() > 1) return r->job->all.threads;
+    return r->job->all.threads > 1 ? r->job->all.threads / 2 : 1;
 }
 
 static int batch_judge(run *r, batch *b, wt_err *err) {
@@ -564,7 +564,7 @@ static int ranks_round(run *r, rounds *x, wt_err *err) {
 }
 
 static int ranks_run(run *r, wt_err *err) {
-    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->threads, .item_new = batch_new,
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new,
                                             .item_free = batch_free, .read = rank_read, .work = batch_work});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = ranks_round(r, x, err)) == 0) {}
@@ -575,7 +575,7 @@ static int ranks_run(run *r, wt_err *err) {
 static void batch_beside(void *ctx) { wt_press_work(((run *)ctx)->press); }
 
 static int pipeline_run(run *r, wt_err *err) {
-    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .in_place = true, .item_new = batch_new,
+    wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .in_place = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = batch_work, .write = batch_write,
                      .beside = batch_beside};
     int result = wt_cluster_size() > 1 ? ranks_run(r, err) : wt_pipeline_run(&p, err);
@@ -619,17 +619,17 @@ static int load_or_make(run *r, bool *done, wt_err *err) {
     int result = 0;
     *done = false;
     if (saved && wt_exists(saved)) {
-        r->d = dedup_load(saved, &job->rules, &note, err);
+        r->d = dedup_load(saved, &job->all.rules, &note, err);
         if (!r->d || note_read(r, wt_buf_view(&note), err)) result = -1;
         else wt_info("continuing behind document %llu", (unsigned long long)r->counter[N_IN]);
     } else if (job->state && wt_exists(job->state)) {
-        r->d = dedup_load(job->state, &job->rules, &note, err);
+        r->d = dedup_load(job->state, &job->all.rules, &note, err);
         if (!r->d) result = -1;
         else if (note_is_ours(r, wt_buf_view(&note))) {
             *done = true;
             result = note_read(r, wt_buf_view(&note), err);
         }
-    } else if (!(r->d = dedup_new(&job->rules, err))) {
+    } else if (!(r->d = dedup_new(&job->all.rules, err))) {
         result = -1;
     }
     free(saved);
@@ -639,7 +639,7 @@ static int load_or_make(run *r, bool *done, wt_err *err) {
 
 static int publish(run *r, wt_err *err) {
     if (close_part(r, err)) return -1;
-    int result = r->to_folder && wt_cluster_rank() == 0 ? parts_join_dropped(r->job->output, r->work_dir, r->i_part, (wt_str){0}, err) : 0;
+    int result = r->to_folder && wt_cluster_rank() == 0 ? parts_join_dropped(r->job->all.output, r->work_dir, r->i_part, (wt_str){0}, err) : 0;
     if (rounds_agree(result, err)) return -1;
     return r->job->state ? save(r, r->job->state, err) : 0;
 }
@@ -682,7 +682,7 @@ static int check_read_only(const run *r, wt_err *err) {
 }
 
 static int run_passes(run *r, wt_err *err) {
-    if (r->job->rules.paragraphs && r->job->rules.paragraph_count && r->counter[N_IN] == 0) {
+    if (r->job->all.rules.paragraphs && r->job->all.rules.paragraph_count && r->counter[N_IN] == 0) {
         r->counting = true;
         wt_progress_begin("counting paragraphs", "documents", 0);
         int result = pipeline_run(r, err);
@@ -746,22 +746,22 @@ int corpus_run(const corpus_job *job, wt_err *err) {
     wt_str state = wt_str_of(job->state);             /* refused now, not when all is done */
     if (wt_str_ends(state, WT_STR(".zst")) || wt_str_ends(state, WT_STR(".gz")))
         return wt_fail(err, WT_EARG, "state '%s': filters do not compress; choose a name without .zst or .gz", job->state);
-    run r = {.job = job, .arena = wt_arena_new(0), .press = wt_press_new(job->threads)};
-    r.to_folder = job->output && !is_file_name(job->output);
-    wt_str output = wt_str_of(job->output ? job->output : "-");
+    run r = {.job = job, .arena = wt_arena_new(0), .press = wt_press_new(job->all.threads)};
+    r.to_folder = job->all.output && !is_file_name(job->all.output);
+    wt_str output = wt_str_of(job->all.output ? job->all.output : "-");
     snprintf(r.run_name, sizeof r.run_name, "%016llx",
-             (unsigned long long)wt_hash64(job->key.ptr, job->key.len, wt_hash64(output.ptr, output.len, 0)));
-    bool stdout_only = !job->output || strcmp(job->output, "-") == 0;
-    int begin = wt_run_begin(stdout_only ? NULL : job->output, r.to_folder, job->key, job->force, err);
+             (unsigned long long)wt_hash64(job->all.key.ptr, job->all.key.len, wt_hash64(output.ptr, output.len, 0)));
+    bool stdout_only = !job->all.output || strcmp(job->all.output, "-") == 0;
+    int begin = wt_run_begin(stdout_only ? NULL : job->all.output, r.to_folder, job->all.key, job->all.force, err);
     int result = begin < 0 ? -1 : 0;
     if (!result && begin != WT_RUN_DONE && !(result = check_state_is_before(&r, begin, err))) {
         if (r.to_folder) {
-            r.work_dir = wt_path_join(job->output, ".state");
+            r.work_dir = wt_path_join(job->all.output, ".state");
             result = wt_mkdirs(r.work_dir, err);
         }
         if (!result) result = run_all(&r, err);
         if (!result && r.work_dir && wt_cluster_rank() == 0) result = wt_remove_tree(r.work_dir, err);
-        if (!result && !stdout_only) result = wt_run_finish(job->output, r.to_folder, job->key, err);
+        if (!result && !stdout_only) result = wt_run_finish(job->all.output, r.to_folder, job->all.key, err);
     }
     run_free(&r);
     return result;
@@ -769,16 +769,16 @@ int corpus_run(const corpus_job *job, wt_err *err) {
 
 void corpus_key(const corpus_job *job, wt_buf *key) {
     wt_buf_printf(key, "{\"rules\":");
-    dedup_rules_write(&job->rules, key);
+    dedup_rules_write(&job->all.rules, key);
     wt_buf_printf(key, ",\"threshold\":%.17g,\"bytes_per_doc\":%.17g,\"overlap\":%.17g,\"rate\":%.17g,"
                   "\"expect\":%llu,\"mode\":%d,\"part_bytes\":%llu,\"limit\":%llu,\"state\":",
-                  job->rules.threshold, job->rules.bytes_per_doc, job->rules.overlap, job->rules.fp_rate,
-                  (unsigned long long)job->rules.expect, (int)job->mode,
-                  (unsigned long long)job->part_bytes, (unsigned long long)job->limit);
+                  job->all.rules.threshold, job->all.rules.bytes_per_doc, job->all.rules.overlap, job->all.rules.fp_rate,
+                  (unsigned long long)job->all.rules.expect, (int)job->mode,
+                  (unsigned long long)job->all.part_bytes, (unsigned long long)job->all.limit);
     wt_json_add_string(key, wt_str_of(job->state ? job->state : ""));
     wt_buf_printf(key, ",\"read_only\":[");
     for (size_t i = 0; i < job->n_read_only; i++) wt_run_key_input(key, job->read_only[i]);
     wt_buf_printf(key, "],\"inputs\":[");
-    for (size_t i = 0; i < job->inputs->n; i++) wt_run_key_input(key, job->inputs->path[i]);
+    for (size_t i = 0; i < job->all.inputs->n; i++) wt_run_key_input(key, job->all.inputs->path[i]);
     wt_buf_printf(key, "]}");
 }

@@ -3,8 +3,7 @@
 #ifndef WT_DEDUP_CORPUS_H
 #define WT_DEDUP_CORPUS_H
 
-#include "common/fs.h"
-#include "dedup/dedup.h"
+#include "dedup/job.h"
 
 typedef enum {
     CORPUS_DROP,                /* write what is kept */
@@ -13,18 +12,11 @@ typedef enum {
 } corpus_mode;
 
 typedef struct {
-    const wt_paths *inputs;
-    const char *output;         /* a folder; a file where the name ends in .jsonl[.zst|.gz]; NULL: stdout */
-    dedup_rules rules;
+    dedup_job all;              /* output: a folder; a file where the name ends in .jsonl[.zst|.gz]; NULL: stdout */
     corpus_mode mode;
     const char *state;          /* NULL: none */
     const char *const *read_only;
     size_t n_read_only;
-    uint64_t part_bytes;        /* of input a part of the output covers */
-    uint64_t limit;             /* documents; 0: all */
-    int threads;
-    bool force;
-    wt_str key;                 /* the run's identity, JSON */
 } corpus_job;
 
 /* Counts, warnings and drops go to the report (tool.h). */

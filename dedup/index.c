@@ -92,7 +92,7 @@ static int n_ranks(void) { return wt_cluster_size(); }
 
 static bool batch_full(const run *r, const batch *b) {
     return b->n_lines >= BATCH_DOCS || b->bytes >= BATCH_BYTES || b->ends_part ||
-           (r->job->limit && r->docs_read >= r->job->limit);
+           (r->job->all.limit && r->docs_read >= r->job->all.limit);
 }
 
 static void batch_take(run *r, batch *b, wt_str line) {
@@ -106,13 +106,13 @@ static void batch_take(run *r, batch *b, wt_str line) {
     b->count.bytes_in += line.len + 1;
     r->docs_read++;
     r->part_bytes += line.len + 1;
-    if (r->part_bytes < r->job->part_bytes) return;
+    if (r->part_bytes < r->job->all.part_bytes) return;
     b->ends_part = true;
     r->part_bytes = 0;
 }
 
 static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
-    const wt_paths *inputs = r->job->inputs;
+    const wt_paths *inputs = r->job->all.inputs;
     b->lines.len = b->n_lines = b->bytes = 0;
     b->mine = mine;
     b->ends_part = false;
@@ -228,7 +228,7 @@ static double score_of(const index_job *job, const wt_json *field, wt_str text) 
 
 static void sketch_document(const run *r, batch *b, size_t i, wt_str text) {
     uint64_t *keys = b->band_keys + i * (size_t)r->n_bands;
-    index_sketch(&r->job->rules, text, &b->words, &b->shingles, b->bins[i]);
+    index_sketch(&r->job->all.rules, text, &b->words, &b->shingles, b->bins[i]);
     b->doc[i].sketch_hash = wt_hash64(b->bins[i], sizeof b->bins[i], 0);
     for (int band = 0; band < r->n_bands; band++) keys[band] = index_band_key(b->bins[i], band, r->n_bands);
 }
@@ -344,11 +344,11 @@ static int sketch_round(run *r, rounds *x, wt_err *err) {
 
 static int sketch_all(run *r, wt_err *err) {
     if (n_ranks() == 1) {
-        wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+        wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
                          .item_free = batch_free, .read = batch_read, .work = sketch_work, .write = sketch_write};
         return wt_pipeline_run(&p, err);
     }
-    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->threads, .item_new = batch_new,
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new,
                                             .item_free = batch_free, .read = turn_read, .work = sketch_work});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = sketch_round(r, x, err)) == 0) {}
@@ -477,7 +477,7 @@ static int index_map(run *r, wt_err *err) {
 
 static int decide(run *r, const char *path, wt_err *err) {
     index_set set = {.dir = r->dir, .doc = r->m_documents.bytes, .bins = r->m_sketches.bytes, .n = r->n_docs,
-                     .min_matches = r->min_matches, .n_ranges = r->n_ranges, .n_runs = r->n_runs, .threads = r->job->threads,
+                     .min_matches = r->min_matches, .n_ranges = r->n_ranges, .n_runs = r->n_runs, .threads = r->job->all.threads,
                      .memory = r->job->memory};
     bool writes = my_rank() == 0;
     size_t bytes = (r->n_docs + 1) * sizeof(index_decision);
@@ -541,7 +541,7 @@ static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
 }
 
 static int part_open(run *r, uint64_t i_part, wt_err *err) {
-    char *kept = parts_kept_path(r->job->output, i_part), *dropped = parts_dropped_path(r->dir, i_part);
+    char *kept = parts_kept_path(r->job->all.output, i_part), *dropped = parts_dropped_path(r->dir, i_part);
     r->i_part = i_part;
     r->kept = wt_frames_open(kept, r->press, err);
     if (r->kept) r->dropped = wt_frames_open(dropped, r->press, err);
@@ -553,7 +553,7 @@ static int part_close(run *r, wt_err *err) {
     wt_frames *kept = r->kept, *dropped = r->dropped;
     if (!kept) return 0;
     wt_buf json = {0};
-    wt_provenance(&json, r->job->key);
+    wt_provenance(&json, r->job->all.key);
     r->kept = r->dropped = NULL;
     int result = wt_frames_commit(kept, wt_buf_view(&json), err);
     if (result) wt_frames_abort(dropped);
@@ -586,7 +586,7 @@ static int write_batch(void *ctx, void *item, wt_err *err) {
 
 /* The last part may be without a line. */
 static int write_parts(run *r, wt_err *err) {
-    wt_pipeline p = {.ctx = r, .threads = r->job->threads, .stop_on_signal = true, .item_new = batch_new,
+    wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = write_work, .write = write_batch};
     if (wt_pipeline_run(&p, err)) return -1;
     bool last_is_mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
@@ -595,8 +595,8 @@ static int write_parts(run *r, wt_err *err) {
 
 static int join_dropped(const run *r, wt_err *err) {
     wt_buf json = {0};
-    wt_provenance(&json, r->job->key);
-    int result = parts_join_dropped(r->job->output, r->dir, r->part_read + 1, wt_buf_view(&json), err);
+    wt_provenance(&json, r->job->all.key);
+    int result = parts_join_dropped(r->job->all.output, r->dir, r->part_read + 1, wt_buf_view(&json), err);
     wt_buf_free(&json);
     return result;
 }
@@ -663,32 +663,32 @@ static int work_dir_make(const run *r, bool fresh, wt_err *err) {
 }
 
 static int job_check(const index_job *job, wt_err *err) {
-    if (!(job->rules.threshold >= 0.3 && job->rules.threshold <= 1))
-        return wt_fail(err, WT_EARG, "similarity threshold %g is not in 0.3..1", job->rules.threshold);
-    if (job->rules.shingle < 1 || job->rules.shingle > 1000)
-        return wt_fail(err, WT_EARG, "shingles of %d words: give 1 to 1000", job->rules.shingle);
-    for (size_t i = 0; i < job->inputs->n; i++)
-        if (strcmp(job->inputs->path[i], "-") == 0)
+    if (!(job->all.rules.threshold >= 0.3 && job->all.rules.threshold <= 1))
+        return wt_fail(err, WT_EARG, "similarity threshold %g is not in 0.3..1", job->all.rules.threshold);
+    if (job->all.rules.shingle < 1 || job->all.rules.shingle > 1000)
+        return wt_fail(err, WT_EARG, "shingles of %d words: give 1 to 1000", job->all.rules.shingle);
+    for (size_t i = 0; i < job->all.inputs->n; i++)
+        if (strcmp(job->all.inputs->path[i], "-") == 0)
             return wt_fail(err, WT_EARG, "an index reads its input twice: give files, not standard input");
-    wt_str output = wt_str_of(job->output ? job->output : "-");
+    wt_str output = wt_str_of(job->all.output ? job->all.output : "-");
     bool file = wt_str_eq(output, WT_STR("-")) || (wt_exists(output.ptr) && !wt_is_dir(output.ptr));
     for (int i = 0; !file && WT_JSONL_SUFFIXES[i]; i++) file = wt_str_ends(output, wt_str_of(WT_JSONL_SUFFIXES[i]));
     return file ? wt_fail(err, WT_EARG, "an index writes into a folder: give -o FOLDER") : 0;
 }
 
 int index_run(const index_job *job, wt_err *err) {
-    run r = {.job = job, .min_matches = index_matches_needed(job->rules.threshold), .sketches = -1, .documents = -1,
+    run r = {.job = job, .min_matches = index_matches_needed(job->all.rules.threshold), .sketches = -1, .documents = -1,
              .ids = -1};
     r.n_bands = index_bands(r.min_matches);
     if (job_check(job, err)) return -1;
-    r.press = wt_press_new(job->threads);
-    int begin = wt_run_begin(job->output, true, job->key, job->force, err), result = begin < 0 ? -1 : 0;
+    r.press = wt_press_new(job->all.threads);
+    int begin = wt_run_begin(job->all.output, true, job->all.key, job->all.force, err), result = begin < 0 ? -1 : 0;
     if (!result && begin != WT_RUN_DONE) {
-        r.dir = wt_path_join(job->output, ".state");
+        r.dir = wt_path_join(job->all.output, ".state");
         result = work_dir_make(&r, begin == WT_RUN_FRESH, err);
         if (!result) result = run_all(&r, err);
         if (!result) result = rounds_agree(my_rank() == 0 ? wt_remove_tree(r.dir, err) : 0, err);
-        if (!result) result = wt_run_finish(job->output, true, job->key, err);
+        if (!result) result = wt_run_finish(job->all.output, true, job->all.key, err);
     }
     run_free(&r);
     return result;
@@ -696,11 +696,11 @@ int index_run(const index_job *job, wt_err *err) {
 
 void index_key(const index_job *job, wt_buf *key) {
     wt_buf_printf(key, "{\"index\":1,\"words\":\"%s\",\"shingle\":%d,\"threshold\":%.17g,\"seed\":%llu,\"keep\":",
-                  words_rule_name(job->rules.words), job->rules.shingle, job->rules.threshold,
-                  (unsigned long long)job->rules.seed);
+                  words_rule_name(job->all.rules.words), job->all.rules.shingle, job->all.rules.threshold,
+                  (unsigned long long)job->all.rules.seed);
     wt_json_add_string(key, wt_str_of(job->keep));
-    wt_buf_printf(key, ",\"part_bytes\":%llu,\"limit\":%llu,\"inputs\":[", (unsigned long long)job->part_bytes,
-                  (unsigned long long)job->limit);
-    for (size_t i = 0; i < job->inputs->n; i++) wt_run_key_input(key, job->inputs->path[i]);
+    wt_buf_printf(key, ",\"part_bytes\":%llu,\"limit\":%llu,\"inputs\":[", (unsigned long long)job->all.part_bytes,
+                  (unsigned long long)job->all.limit);
+    for (size_t i = 0; i < job->all.inputs->n; i++) wt_run_key_input(key, job->all.inputs->path[i]);
     wt_buf_printf(key, "]}");
 }

@@ -21,23 +21,16 @@
 #ifndef WT_DEDUP_INDEX_H
 #define WT_DEDUP_INDEX_H
 
-#include "common/fs.h"
-#include "dedup/dedup.h"
+#include "dedup/job.h"
 
 enum { INDEX_BINS = 256 };
 
 typedef struct {
-    const wt_paths *inputs;     /* files: they are read twice */
-    const char *output;         /* a folder */
-    dedup_rules rules;          /* words, shingle, threshold, seed */
+    dedup_job all;              /* inputs: files, they are read twice; output: a folder; of the rules words, shingle,
+                                   threshold, seed */
     const char *keep;           /* "longest" (bytes of text), "first", or a metadata field: the largest
                                    number is kept, none is the smallest. Of equals the first */
     uint64_t memory;            /* bytes for sorting */
-    uint64_t part_bytes;        /* of input a part of the output covers */
-    uint64_t limit;             /* documents; 0: all */
-    int threads;
-    bool force;
-    wt_str key;                 /* the run's identity, JSON */
 } index_job;
 
 int index_run(const index_job *job, wt_err *err);

@@ -174,46 +174,45 @@ static int add_inputs(const wt_args *args, wt_paths *inputs, wt_err *err) {
     return inputs->n ? 0 : wt_fail(err, WT_EARG, "no documents given");
 }
 
-static int run_index(const wt_args *args, wt_err *err) {
-    wt_paths inputs = {0};
-    wt_buf key = {0};
-    index_job job = {.inputs = &inputs, .output = args->output, .rules = dedup_rules_default(),
-                     .keep = opt.keep ? opt.keep : "longest", .memory = opt.index_memory, .part_bytes = opt.part_bytes,
-                     .limit = args->limit, .threads = args->threads, .force = args->force};
-    job.rules.threshold = opt.threshold;
-    job.rules.shingle = (int)opt.shingle;
-    job.rules.seed = args->seed;
-    job.rules.words = (words_rule)words_rule_named(opt.words);
-    int result = check_index(err);
-    if (!result) result = add_inputs(args, &inputs, err);
-    if (!result) {
-        index_key(&job, &key);
-        job.key = wt_buf_view(&key);
-        result = index_run(&job, err);
-    }
-    wt_buf_free(&key);
-    wt_paths_free(&inputs);
-    return result;
+static dedup_job job_from_options(const wt_args *args, const dedup_rules *r, const wt_paths *inputs) {
+    return (dedup_job){.inputs = inputs, .output = args->output, .rules = *r, .part_bytes = opt.part_bytes,
+                       .limit = args->limit, .threads = args->threads, .force = args->force};
+}
+
+static corpus_mode mode_from_options(void) {
+    return opt.attributes ? CORPUS_ATTRIBUTES : opt.mark ? CORPUS_MARK : CORPUS_DROP;
+}
+
+static int run_index(const wt_args *args, const wt_paths *inputs, wt_buf *key, wt_err *err) {
+    dedup_rules r = dedup_rules_default();
+    r.threshold = opt.threshold;
+    r.shingle = (int)opt.shingle;
+    r.seed = args->seed;
+    r.words = (words_rule)words_rule_named(opt.words);
+    index_job job = {.all = job_from_options(args, &r, inputs), .keep = opt.keep ? opt.keep : "longest",
+                     .memory = opt.index_memory};
+    index_key(&job, key);
+    job.all.key = wt_buf_view(key);
+    return index_run(&job, err);
+}
+
+static int run_corpus(const wt_args *args, const wt_paths *inputs, wt_buf *key, wt_err *err) {
+    corpus_job job = {.all = job_from_options(args, &rules, inputs), .state = opt.state,
+                      .mode = mode_from_options(),
+                      .read_only = opt.read_only.item, .n_read_only = opt.read_only.n};
+    corpus_key(&job, key);
+    job.all.key = wt_buf_view(key);
+    return corpus_run(&job, err);
 }
 
 static int run(const wt_args *args, wt_err *err) {
-    if (opt.index) return run_index(args, err);
-    if (opt.keep) return wt_fail(err, WT_EARG, "--keep is about --index");
     wt_paths inputs = {0};
     wt_buf key = {0};
-    int result = rules_from_options(args, err);
-    if (!result && opt.curve) return print_curve(args, err);
-    if (!result) result = add_inputs(args, &inputs, err);
-    if (!result) {
-        corpus_job job = {.inputs = &inputs, .output = args->output, .rules = rules, .state = opt.state,
-                          .mode = opt.attributes ? CORPUS_ATTRIBUTES : opt.mark ? CORPUS_MARK : CORPUS_DROP,
-                          .read_only = opt.read_only.item, .n_read_only = opt.read_only.n,
-                          .part_bytes = opt.part_bytes, .limit = args->limit, .threads = args->threads,
-                          .force = args->force};
-        corpus_key(&job, &key);
-        job.key = wt_buf_view(&key);
-        result = corpus_run(&job, err);
-    }
+    if (!opt.index && opt.keep) return wt_fail(err, WT_EARG, "--keep is about --index");
+    if (opt.index ? check_index(err) : rules_from_options(args, err)) return -1;
+    if (!opt.index && opt.curve) return print_curve(args, err);
+    int result = add_inputs(args, &inputs, err);
+    if (!result) result = (opt.index ? run_index : run_corpus)(args, &inputs, &key, err);
     wt_buf_free(&key);
     wt_paths_free(&inputs);
     return result;

@@ -142,13 +142,13 @@ static void check_against_twin(double threshold, const char *keep, int threads, 
     wt_buf key = {0};
     char *docs = path_in_folder("docs.jsonl"), *out = path_in_folder("out");
     assert_int_equal(wt_paths_add(&inputs, docs, WT_JSONL_SUFFIXES, &err), 0);
-    index_job job = {.inputs = &inputs, .output = out, .rules = dedup_rules_default(), .keep = keep, .memory = memory,
-                     .part_bytes = 100000, .threads = threads, .force = true};
-    job.rules.threshold = threshold;
+    index_job job = {.all = {.inputs = &inputs, .output = out, .rules = dedup_rules_default(), .part_bytes = 100000,
+                             .threads = threads, .force = true}, .keep = keep, .memory = memory};
+    job.all.rules.threshold = threshold;
     index_key(&job, &key);
-    job.key = wt_buf_view(&key);
+    job.all.key = wt_buf_view(&key);
     if (index_run(&job, &err)) fail_msg("%s", err.text);
-    twin(&job.rules, keep, want);
+    twin(&job.all.rules, keep, want);
     read_output(out, got);
     int dropped = 0;
     for (int i = 0; i < N_DOCS; i++) {
