@@ -440,10 +440,11 @@ static int check_options(const bpe_train_options *o, wt_err *err) {
                                WT_FMT(o->specials[i]));
     }
     uint64_t base = o->extend ? bpe_vocab_size(o->extend) : 256;
-    if (o->vocab_size < base + o->n_specials || o->vocab_size > BPE_ID_MAX)
-        return wt_fail(err, WT_EARG, "a vocabulary of %u cannot be: %llu bytes or tokens that are there "
-                       "already and %zu specials come first, and %d is the most", o->vocab_size,
-                       (unsigned long long)base, o->n_specials, BPE_ID_MAX);
+    if (o->vocab_size > BPE_ID_MAX)
+        return wt_fail(err, WT_EARG, "a vocabulary of %u is too large: %d ids are the most", o->vocab_size, BPE_ID_MAX);
+    if (o->vocab_size < base + o->n_specials)
+        return wt_fail(err, WT_EARG, "a vocabulary of %u is too small: %llu %s and %zu special tokens come first", o->vocab_size,
+                       (unsigned long long)base, o->extend ? "tokens" : "bytes", o->n_specials);
     if (memory_of(o) < bpe_memory_least(o))
         return wt_fail(err, WT_EARG, "a vocabulary of %u on %d threads needs at least %llu MiB of memory, and %llu are given",
                        o->vocab_size, threads_of(o), (unsigned long long)((bpe_memory_least(o) + (1 << 20) - 1) >> 20),

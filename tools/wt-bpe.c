@@ -83,16 +83,21 @@ static const wt_command commands[] = {
     {"train", "learn a vocabulary", "INPUT... -o tokenizer/",
      "Counts the words (pretokens) of all documents, then learns merges: the same, in the same order, as Hugging "
      "Face's trainer. Writes tokenizer.json, vocab.json, merges.txt, tokenizer.tiktoken and "
-     "tokenizer_config.json.",
-     train_options, "wt-bpe train corpus/ -o tokenizer/"},
+     "tokenizer_config.json.\n\n"
+     "An INPUT is a file, a folder of them, or - for standard input, plain or compressed: JSON lines, a document a line, its "
+     "\"text\", unless --text or --lines. Started by mpirun, each rank counts its share of the inputs and holds what --memory "
+     "says; with --limit one rank looks for the place in plain files, and of compressed ones each reads all up to it.",
+     train_options, "wt-bpe train corpus/ -o tokenizer/\n"
+                    "wt-bpe train --text book.txt -o tokenizer/ --vocab-sizes 1k,8k --pattern o200k"},
     {"encode", "text to ids", "-t TOKENIZER [INPUT...] [-o FILE]",
      "Each input is one document of plain text (bytes; UTF-8 is not required), unless --jsonl or --lines.",
      encode_options, "wt-bpe encode -t tokenizer/ --ids u16 book.txt -o book.u16"},
-    {"decode", "ids to text", "-t TOKENIZER [INPUT...] [-o FILE]", "The exact inverse of encode.",
+    {"decode", "ids to text", "-t TOKENIZER [INPUT...] [-o FILE]",
+     "The exact inverse of encode: the bytes of the documents, one behind the other.",
      decode_options, "wt-bpe encode -t tokenizer/ book.txt | wt-bpe decode -t tokenizer/"},
     {"stats", "how tokenizers do on a text", "-t TOKENIZER [-t TOKENIZER...] INPUT...",
      "Bytes a token, words that are one token, tokens never used, longest tokens; several tokenizers stand "
-     "side by side.", stats_options, "wt-bpe stats -t tokenizer/ -t gpt2/ corpus/"},
+     "side by side. Inputs are JSON lines, a document a line, its \"text\", unless --text or --lines.", stats_options, "wt-bpe stats -t tokenizer/ -t gpt2/ corpus/"},
     {"convert", "between the formats of tokenizer files", "-t TOKENIZER -o DIR",
      "Reads any of tokenizer.json, vocab.json + merges.txt, encoder.json + vocab.bpe, .tiktoken, and writes "
      "all of them.", convert_options, "wt-bpe convert -t gpt2/encoder.json -o gpt2-hf/"},
@@ -275,17 +280,17 @@ static int learn_progress(void *ctx, uint32_t merges) {
 
 static void add_key_string(wt_buf *key, const char *name, const char *value) {
     wt_buf_printf(key, ",\"%s\":", name);
-    wt_json_add_string(key, wt_str_of(value ? value : ""));
+    wt_json_add_string(key, wt_str_of(value ? value : "none"));
 }
 
 /* All that decides the merges. */
 static void train_key(wt_buf *key, const bpe_train_options *o, const wt_paths *paths, const wt_args *args,
                       bpe_input kind) {
     wt_buf_printf(key, "{\"command\":\"train\",\"vocab_size\":%u,\"min_frequency\":%lu,"
-                       "\"max_token_bytes\":%u,\"limit\":%lu,\"input\":%d",
-                  o->vocab_size, (unsigned long)o->min_frequency, o->max_token_bytes,
-                  (unsigned long)args->limit, kind);
-    add_key_string(key, "pattern", pattern ? pattern : extend ? "" : "gpt2");
+                       "\"max_token_bytes\":%u,\"limit\":%lu",
+                  o->vocab_size, (unsigned long)o->min_frequency, o->max_token_bytes, (unsigned long)args->limit);
+    add_key_string(key, "input", kind == BPE_INPUT_TEXT ? "text" : kind == BPE_INPUT_LINES ? "lines" : "JSON lines");
+    add_key_string(key, "pattern", pattern ? pattern : extend ? "the extended one's" : "gpt2");
     add_key_string(key, "ties", ties);
     add_key_string(key, "vocab_sizes", vocab_sizes);
     wt_buf_printf(key, ",\"specials\":[");
@@ -320,6 +325,20 @@ static int parse_sizes(uint32_t *size, size_t *n, wt_err *err) {
     return 0;
 }
 
+/* Before anything is counted: smaller vocabularies are cut out of the largest. */
+static int check_sizes(const uint32_t *size, size_t n, const bpe_train_options *o, wt_err *err) {
+    const bpe_model *base = o->extend;
+    size_t least = (base ? bpe_vocab_size(base) : 256) + o->n_specials;
+    for (size_t i = 0; i < n; i++)
+        if (size[i] < least)
+            return wt_fail(err, WT_EARG, "--vocab-sizes: %u is too small: %zu bytes, tokens and special tokens come first", size[i], least);
+    bool has_added = false;
+    for (uint32_t id = 0; base && id < bpe_vocab_size(base); id++)
+        has_added |= bpe_token_is_special(base, id);
+    return n > 1 && has_added ? wt_fail(err, WT_EARG, "--vocab-sizes: smaller vocabularies cannot be cut out of an extension of a "
+                                        "tokenizer with special tokens; extend it once for each size") : 0;
+}
+
 static int save(const bpe_model *model, const char *dir, wt_err *err) {
     const char *skipped;
     if (bpe_model_save(model, dir, &skipped, err))
@@ -346,10 +365,22 @@ static int save_sizes(const bpe_model *model, const uint32_t *size, size_t n, co
     return save(model, dir, err);
 }
 
+/* Where there is not one document the inputs are not what they were taken for. */
+static int check_documents(const bpe_piece_facts *f, bpe_input kind, wt_err *err) {
+    if (f->documents)
+        return 0;
+    if (kind == BPE_INPUT_JSONL && f->not_json)
+        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines is JSON; plain text needs --text or --lines",
+                       (unsigned long long)f->not_json);
+    if (kind == BPE_INPUT_JSONL && f->no_text)
+        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines has a \"text\"", (unsigned long long)f->no_text);
+    return wt_fail(err, WT_EDATA, "the inputs hold no document");
+}
+
 static int fill_counter(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
                         wt_err *err) {
     bpe_piece_facts facts;
-    if (paths->n && count_files(counter, paths, kind, args, &facts, err))
+    if (paths->n && (count_files(counter, paths, kind, args, &facts, err) || check_documents(&facts, kind, err)))
         return -1;
     int bad = 0;
     for (size_t i = 0; i < from_counts.n && wt_cluster_rank() == 0 && !bad; i++)
@@ -391,6 +422,16 @@ static void report_ranks(void) {
         wt_report_count("peak bytes of any rank", peak);
 }
 
+/* A run that found no documents leaves no trace, so that the same output can be given with the right options. */
+static void forget_run(const char *dir) {
+    char *path = wt_path_join(dir, "run.json");
+    if (wt_cluster_rank() == 0) {
+        remove(path);
+        rmdir(dir);                 /* where it is empty */
+    }
+    free(path);
+}
+
 static int train(const wt_args *args, wt_err *err) {
     bpe_input kind;
     wt_paths paths = {0};
@@ -422,13 +463,16 @@ static int train(const wt_args *args, wt_err *err) {
                                .ties = strcmp(ties, "raw") == 0 ? BPE_TIES_RAW
                                      : strcmp(ties, "bytes") == 0 ? BPE_TIES_BYTES : BPE_TIES_HF};
         train_key(&key, &o, &paths, args, kind);
-        if ((counter = bpe_counter_new(&o, err)))
+        if (check_sizes(size, n_sizes, &o, err) == 0 && (counter = bpe_counter_new(&o, err)))
             result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
         if (result > 0 && result != WT_RUN_DONE) {
+            bool fresh = result == WT_RUN_FRESH;
             result = agree(fill_counter(counter, &paths, kind, args, err), err) ||
                      agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
                      wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
             report_ranks();
+            if (result && fresh && wt_report_get("documents") + wt_report_get("words") == 0)
+                forget_run(args->output);
         }
     }
     bpe_counter_free(counter);
@@ -502,7 +546,7 @@ static int stats_of(const wt_paths *paths, bpe_input kind, const wt_args *args, 
                            .pattern = bpe_pattern(*model), .memory = memory, .threads = args->threads};
     bpe_piece_facts facts;
     bpe_counter *counter = bpe_counter_new(&o, err);
-    int result = !counter || count_files(counter, paths, kind, args, &facts, err) ||
+    int result = !counter || count_files(counter, paths, kind, args, &facts, err) || check_documents(&facts, kind, err) ||
                  bpe_counter_finish(counter, err) || bpe_stats_fill(stats, *model, counter, facts.bytes, err) ? -1 : 0;
     bpe_counter_free(counter);
     return result;
@@ -554,8 +598,12 @@ static int convert(const wt_args *args, wt_err *err) {
         wt_buf_printf(&key, "{\"command\":\"convert\",\"tokenizer\":\"%s\"}", hex);
         result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
     }
-    if (result > 0 && result != WT_RUN_DONE)
+    if (result > 0 && result != WT_RUN_DONE) {
+        wt_report_string("pattern", bpe_pattern(model));
+        wt_report_count("ids", bpe_vocab_size(model));
+        wt_report_count("merges", bpe_merge_count(model));
         result = save(model, args->output, err) || wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
+    }
     bpe_model_free(model);
     wt_buf_free(&key);
     return result > 0 ? 0 : result;

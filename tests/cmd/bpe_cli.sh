@@ -84,6 +84,11 @@ check_fails 2 "two kinds of input" "$B" train docs.jsonl -o x --text --lines
 check_fails 1 "no such file" "$B" encode -t tok nothing
 check_fails 1 "no such tokenizer" "$B" encode -t nothing text
 check_fails 1 "a text file is no tokenizer" "$B" encode -t text text
+says 'none of [0-9]+ lines is JSON; plain text needs --text or --lines' "plain text without --text" "$B" train text text -o x
+says 'none of 1 lines has a "text"' "JSON without texts" sh -c "echo '{\"id\":1}' | '$B' train - -o x"
+says '100 is too small: 257 bytes' "a size below the bytes, before anything is counted" "$B" train docs.jsonl -o x --vocab-sizes 100,300
+says 'extend it once for each size' "sizes of an extension" "$B" train docs.jsonl -o x --extend tok270 --vocab-sizes 275,280
+says "pattern 'cl100k_base' is unknown" "a name that is no pattern" "$B" train docs.jsonl -o x --pattern cl100k_base
 [ -e x ] && not_ok "a refused run leaves nothing" || ok "a refused run leaves nothing"
 
 # processors without the widest vectors
