@@ -120,7 +120,7 @@ static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
     if (b->ends_part) r->part_bytes = 0;
     b->after = r->at;
     WT_GROW(b->id, b->id_cap, lines->n);
-    memset(b->id, 0, lines->n * sizeof *b->id);
+    if (lines->n) memset(b->id, 0, lines->n * sizeof *b->id);
     return lines->n > 0 || b->too_long > 0;
 }
 
@@ -295,59 +295,6 @@ static int end_part(run *r, wt_err *err) {
     return open_part(r, err);
 }
 
-static size_t count_chars(wt_str s) {
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++) n += ((uint8_t)s.ptr[i] & 0xc0) != 0x80;
-    return n;
-}
-
-/* Dolma's attributes: lists of [start, end, score] in characters of the text. */
-static void attributes_write(wt_buf *out, const dedup_verdict *v, wt_str text) {
-    wt_buf_add_char(out, '{');
-    if (v->cause != DEDUP_KEEP) {
-        const char *name = dedup_cause_name(v->cause == DEDUP_READ_ONLY ? v->rule : v->cause);
-        wt_buf_printf(out, "\"dedup__%s%s\":[[0,%zu,%.4g]]", v->cause == DEDUP_READ_ONLY ? "read_only_" : "",
-                      v->cause == DEDUP_NO_TEXT ? "no_text" : name, count_chars(text), v->score);
-    } else if (v->n_removed) {
-        size_t at_byte = 0, at_char = 0;
-        wt_buf_printf(out, "\"dedup__paragraphs\":[");
-        for (size_t i = 0; i < v->n_removed; i++) {
-            const dedup_span *s = &v->removed[i];
-            size_t start = at_char + count_chars((wt_str){text.ptr + at_byte, s->start - at_byte});
-            size_t end = start + count_chars((wt_str){text.ptr + s->start, s->end - s->start});
-            wt_buf_printf(out, "%s[%zu,%zu,%.4g]", i ? "," : "", start, end, s->score);
-            at_byte = s->end, at_char = end;
-        }
-        wt_buf_add_char(out, ']');
-    }
-    wt_buf_add_char(out, '}');
-}
-
-/* Attributes that are there already stay in front of ours. */
-static void add_attributes(wt_buf *out, wt_doc *doc, wt_str attributes, wt_arena *arena) {
-    wt_buf rest = {0}, object = {0};
-    wt_buf_printf(&object, "{%.*s}", WT_FMT(doc->rest));
-    wt_json_iter it;
-    wt_str key, old = {0};
-    wt_json value;
-    if (wt_json_iter_init(&it, (wt_json){WT_JSON_OBJECT, wt_buf_view(&object)}, NULL) == 0)
-        while (wt_json_next(&it, &key, &value, NULL) > 0) {
-            if (wt_str_eq(key, WT_STR("attributes")) && value.kind == WT_JSON_OBJECT) {
-                old = wt_str_trim((wt_str){value.raw.ptr + 1, value.raw.len - 2});
-                continue;
-            }
-            bool quoted = value.kind == WT_JSON_STRING;
-            wt_buf_printf(&rest, "\"%.*s\":%s%.*s%s,", WT_FMT(key), quoted ? "\"" : "", WT_FMT(value.raw),
-                          quoted ? "\"" : "");
-        }
-    wt_buf_printf(&rest, "\"attributes\":{%.*s%s%.*s", WT_FMT(old), old.len && attributes.len > 2 ? "," : "",
-                  (int)attributes.len - 1, attributes.ptr + 1);
-    doc->rest = wt_arena_copy(arena, wt_buf_view(&rest));
-    wt_doc_write(out, doc);
-    wt_buf_free(&rest);
-    wt_buf_free(&object);
-}
-
 static int put_kept(run *r, wt_str s, wt_err *err) {
     if (!r->into) return wt_frames_write(r->kept, s, err);
     wt_buf_add_str(&r->into->kept, s);
@@ -379,15 +326,9 @@ static int write_marked(run *r, wt_str line, wt_str plain_id, const dedup_verdic
     if (r->job->mode == CORPUS_ATTRIBUTES && v->cause == DEDUP_KEEP && !v->n_removed && plain_id.ptr)
         return write_unmarked(r, plain_id, err);
     if (wt_doc_parse(line, r->arena, &doc, err)) return -1;
-    attributes_write(&attributes, v, doc.text);
+    marks_attributes(&attributes, v, doc.text);
     r->scratch.len = 0;
-    if (r->job->mode == CORPUS_ATTRIBUTES) {
-        wt_buf_printf(&r->scratch, "{\"id\":");
-        wt_json_add_string(&r->scratch, doc.id);
-        wt_buf_printf(&r->scratch, ",\"attributes\":%.*s}\n", WT_FMT(wt_buf_view(&attributes)));
-    } else {
-        add_attributes(&r->scratch, &doc, wt_buf_view(&attributes), r->arena);
-    }
+    marks_document(&r->scratch, r->job->mode, &doc, wt_buf_view(&attributes), r->arena);
     wt_buf_free(&attributes);
     return put_kept(r, wt_buf_view(&r->scratch), err);
 }

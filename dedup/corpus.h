@@ -4,12 +4,7 @@
 #define WT_DEDUP_CORPUS_H
 
 #include "dedup/job.h"
-
-typedef enum {
-    CORPUS_DROP,                /* write what is kept */
-    CORPUS_MARK,                /* write all, with "attributes" saying what would go */
-    CORPUS_ATTRIBUTES           /* write only "id" and "attributes" */
-} corpus_mode;
+#include "dedup/marks.h"
 
 typedef struct {
     dedup_job all;              /* output: a folder; a file where the name ends in .jsonl[.zst|.gz]; NULL: stdout */

@@ -35,7 +35,7 @@
 enum { BATCH_DOCS = 512, BATCH_BYTES = 4 << 20 };
 
 typedef struct {
-    uint64_t docs_in, docs_out, bytes_in, bytes_out, too_long, dropped[DEDUP_N_CAUSES];
+    uint64_t docs_in, docs_out, bytes_in, bytes_out, too_long, dropped[DEDUP_N_CAUSES], marked[DEDUP_N_CAUSES];
 } counters;
 
 typedef struct {
@@ -56,7 +56,7 @@ typedef struct {
     uint64_t *band_keys;        /* BATCH_DOCS x n_bands */
     u64_list words, shingles;
     /* pass 2 */
-    wt_buf kept, dropped;
+    wt_buf kept, dropped, attributes;
 } batch;
 
 typedef struct {
@@ -165,8 +165,8 @@ static void *batch_new(void *ctx) {
 static void batch_free(void *ctx, void *item) {
     batch *b = item;
     wt_arena_free(b->arena);
-    wt_buf *bufs[] = {&b->lines, &b->ids, &b->kept, &b->dropped};
-    for (int i = 0; i < 4; i++) wt_buf_free(bufs[i]);
+    wt_buf *bufs[] = {&b->lines, &b->ids, &b->kept, &b->dropped, &b->attributes};
+    for (int i = 0; i < 5; i++) wt_buf_free(bufs[i]);
     free(b->end), free(b->band_keys), free(b->words.at), free(b->shingles.at);
     free(b);
 }
@@ -513,6 +513,23 @@ static void write_dropped(const run *r, batch *b, wt_str line, dedup_cause cause
     wt_buf_printf(out, "}\n");
 }
 
+/* Attributes, with the number of the kept document as the score of dedup__near_kept. */
+static int write_marked(const run *r, batch *b, wt_str line, dedup_cause cause, index_decision d, wt_err *err) {
+    wt_doc doc;
+    wt_buf *attributes = &b->attributes;
+    dedup_verdict v = {.cause = cause, .score = cause == DEDUP_NEAR ? (double)d.matches / INDEX_BINS : 0};
+    if (wt_doc_parse(line, b->arena, &doc, err)) return -1;
+    attributes->len = 0;
+    marks_attributes(attributes, &v, doc.text);
+    if (cause == DEDUP_NEAR) {
+        attributes->len--;
+        wt_buf_printf(attributes, ",\"dedup__near_kept\":[[0,%zu,%u]]}", marks_count_chars(doc.text), d.kept);
+    }
+    if (cause != DEDUP_KEEP) b->count.marked[cause]++;
+    marks_document(&b->kept, r->job->mode, &doc, wt_buf_view(attributes), b->arena);
+    return 0;
+}
+
 static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
     const run *r = ctx;
     batch *b = item;
@@ -528,12 +545,17 @@ static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
                            (unsigned long long)number);
         index_decision d = ((const index_decision *)r->m_decisions.bytes)[number];
         if (cause == DEDUP_KEEP && d.kept != number) cause = DEDUP_NEAR;
-        if (cause != DEDUP_KEEP) {
+        bool mark = r->job->mode != CORPUS_DROP && cause != DEDUP_NOT_JSON;
+        if (cause != DEDUP_KEEP && !mark) {
             write_dropped(r, b, line, cause, wt_buf_view(&b->ids), d);
             continue;
         }
         b->count.docs_out++;
         b->count.bytes_out += line.len + 1;
+        if (mark) {
+            if (write_marked(r, b, line, cause, d, err)) return -1;
+            continue;
+        }
         wt_buf_add_str(&b->kept, line);
         wt_buf_add_char(&b->kept, '\n');
     }
@@ -570,7 +592,7 @@ static int part_turn(run *r, uint64_t i_part, wt_err *err) {
 static void count_add(counters *to, const counters *from) {
     to->docs_out += from->docs_out, to->bytes_out += from->bytes_out;
     to->bytes_in += from->bytes_in, to->too_long += from->too_long;
-    for (int i = 0; i < DEDUP_N_CAUSES; i++) to->dropped[i] += from->dropped[i];
+    for (int i = 0; i < DEDUP_N_CAUSES; i++) to->dropped[i] += from->dropped[i], to->marked[i] += from->marked[i];
 }
 
 static int write_batch(void *ctx, void *item, wt_err *err) {
@@ -621,6 +643,12 @@ static void report(const run *r) {
     wt_report_count("bands", (uint64_t)r->n_bands);
     for (int i = 1; i < DEDUP_N_CAUSES; i++)
         if (c->dropped[i]) wt_report_drop(dedup_cause_name((dedup_cause)i), c->dropped[i]);
+    for (int i = 1; i < DEDUP_N_CAUSES; i++)
+        if (c->marked[i]) {
+            char name[64];
+            snprintf(name, sizeof name, "marked %s", dedup_cause_name((dedup_cause)i));
+            wt_report_count(name, c->marked[i]);
+        }
     if (c->too_long) wt_report_drop("line too long", c->too_long);
 }
 
@@ -699,6 +727,7 @@ void index_key(const index_job *job, wt_buf *key) {
                   words_rule_name(job->all.rules.words), job->all.rules.shingle, job->all.rules.threshold,
                   (unsigned long long)job->all.rules.seed);
     wt_json_add_string(key, wt_str_of(job->keep));
+    if (job->mode != CORPUS_DROP) wt_buf_printf(key, ",\"mode\":%d", (int)job->mode);
     wt_buf_printf(key, ",\"part_bytes\":%llu,\"limit\":%llu,\"inputs\":[", (unsigned long long)job->all.part_bytes,
                   (unsigned long long)job->all.limit);
     for (size_t i = 0; i < job->all.inputs->n; i++) wt_run_key_input(key, job->all.inputs->path[i]);

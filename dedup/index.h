@@ -22,12 +22,14 @@
 #define WT_DEDUP_INDEX_H
 
 #include "dedup/job.h"
+#include "dedup/marks.h"
 
 enum { INDEX_BINS = 256 };
 
 typedef struct {
     dedup_job all;              /* inputs: files, they are read twice; output: a folder; of the rules words, shingle,
                                    threshold, seed */
+    corpus_mode mode;
     const char *keep;           /* "longest" (bytes of text), "first", or a metadata field: the largest
                                    number is kept, none is the smallest. Of equals the first */
     uint64_t memory;            /* bytes for sorting */

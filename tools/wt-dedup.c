@@ -48,7 +48,7 @@ static const wt_opt options[] = {
     {"state", 0, WT_OPT_STRING, &opt.state, "FILE", "begin with what FILE holds, save what was seen to it", NULL},
     {"read-only", 0, WT_OPT_LIST, &opt.read_only, "FILE", "drop what the state FILE holds, add nothing to it (repeatable)", NULL},
     {"", 0, WT_OPT_GROUP, NULL, NULL, "Output"},
-    {"mark", 0, WT_OPT_FLAG, &opt.mark, NULL, "drop nothing: write all documents with Dolma attributes (not with --index)", NULL},
+    {"mark", 0, WT_OPT_FLAG, &opt.mark, NULL, "drop nothing: write all documents with Dolma attributes", NULL},
     {"attributes", 0, WT_OPT_FLAG, &opt.attributes, NULL, "as --mark, but write only ids and attributes", NULL},
     {"part-bytes", 0, WT_OPT_BYTES, &opt.part_bytes, "N", "input bytes covered by one file of the output", NULL},
     {0}};
@@ -159,9 +159,6 @@ static int check_index(wt_err *err) {
                  {opt.bands || opt.rows || opt.votes, "bands, --rows or --votes"},
                  {opt.state != NULL, "state"}, {opt.read_only.n, "read-only"}, {opt.fp_rate != 0, "fpr"},
                  {opt.expect > 0, "expect"}, {opt.bytes_per_doc != 35, "bytes-per-doc"}};
-    if (opt.mark || opt.attributes)
-        return wt_fail(err, WT_EARG, "--index writes no attributes (--%s): what it drops is in dropped.jsonl.zst, whole, with "
-                       "the score and kept_id", opt.mark ? "mark" : "attributes");
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         if (other[i].given)
             return wt_fail(err, WT_EARG, "--index and --%s do not go together; make it two runs", other[i].name);
@@ -190,7 +187,7 @@ static int run_index(const wt_args *args, const wt_paths *inputs, wt_buf *key, w
     r.seed = args->seed;
     r.words = (words_rule)words_rule_named(opt.words);
     index_job job = {.all = job_from_options(args, &r, inputs), .keep = opt.keep ? opt.keep : "longest",
-                     .memory = opt.index_memory};
+                     .memory = opt.index_memory, .mode = mode_from_options()};
     index_key(&job, key);
     job.all.key = wt_buf_view(key);
     return index_run(&job, err);

@@ -100,15 +100,24 @@ if wait $pid; then skip "the first pass is not done again" "the run was over too
         "$D" docs.jsonl -o again --index --keep score --part-bytes 300K
     same_output "done in two runs" again
 fi
+# Attributes say what dropped.jsonl.zst says: score and number of the kept document.
+for option in --mark --attributes; do run marked$option $option -j 2; done
+equal "--mark keeps all lines" "$(cat_out marked--mark | sed 's/,"attributes":.*/}/' | cksum)" "$(cksum <docs.jsonl)"
+attributes() { cat_out "marked$1" | sed -n 's/.*"dedup__near":\[\[0,[0-9]*,\([0-9.]*\)\]\],"dedup__near_kept":\[\[0,[0-9]*,\([0-9]*\)\]\].*/\1 \2/p'; }
+sed 's/.*"score":\([0-9.]*\),"kept_id":.*"kept_number":\([0-9]*\),.*/\1 \2/' one.dropped >want
+for option in --mark --attributes; do
+    attributes $option >got
+    same "$option: the same scores and kept documents" want got
+done
+equal "--attributes writes ids and attributes" "$(cat_out marked--attributes | grep -vc '^{"id":"[^"]*","attributes":{[^{]*}}$')" 0
+"$D" two.jsonl -o two-marked --index --mark -q
+equal "what is no document goes" "$(zstd -dcq two-marked/dropped.jsonl.zst | sed 's/.*"cause":"\([^"]*\)".*/\1/')" not-json
+check_fails 1 "an output of another mode is not overwritten" run marked--mark --attributes
 : >empty.jsonl
 check "no documents" "$D" empty.jsonl -o empty --index -q
 check_fails 2 "standard input cannot be read twice" "$D" - -o in --index
 check_fails 2 "a folder is needed" "$D" docs.jsonl -o x.jsonl --index
 check_fails 2 "no other rules" "$D" docs.jsonl -o x --index --urls
-for option in --mark --attributes; do
-    check_fails 2 "no $option" "$D" docs.jsonl -o x --index $option
-    says "no attributes.*$option.*dropped.jsonl.zst.*kept_id" "and where it is, with $option" "$D" docs.jsonl -o x --index $option
-done
 check "nothing was made" test ! -e x
 check_fails 2 "no filters" "$D" docs.jsonl -o x --index --state s
 check_fails 2 "--keep needs it" "$D" docs.jsonl -o x --keep longest

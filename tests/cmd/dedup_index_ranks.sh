@@ -30,8 +30,10 @@ count() { grep -o "\"$1\": *[0-9]*" $2.json | grep -o '[0-9]*$'; }
 for what in "documents in" "documents out" "bytes out" "pairs compared" near no-text not-json; do
     equal "the same count of '$what'" "$(count "$what" one)" "$(count "$what" r3)"
 done
-check "two ranks of two threads" on_ranks 2 "$D" ${index% -j 1} -j 2 -o j2
-same_files "the same files" j2
+"$BIN/wt-dedup" $index --mark -o mark
+check "attributes, two ranks of two threads" on_ranks 2 "$D" ${index% -j 1} -j 2 --mark -o j2
+for f in mark j2; do cat $f/*.zst >$f.all; done
+same "the same files" mark.all j2.all
 check "other files" on_ranks 2 "$D" a.jsonl b.jsonl.zst ${index#docs.jsonl} -o cut
 for f in one cut; do zstd -dcq $f/*.zst >$f.text; done
 same "the same documents from other files" one.text cut.text
