@@ -6,6 +6,7 @@
  *   len.u32       a block's length as the chooser weighs it
  *   path.u32, path.off   hashes of tags and class names on the way down, offsets a block
  *   word.u32, word.off   hashes of the block's words
+ *   section.u32, section.off   hashes of the words of the heading it stands under
  *   text.bin, text.off   the block's text
  *   features.txt  names of the columns */
 #include <math.h>
@@ -18,8 +19,9 @@
 #include "extract/content.h"
 
 typedef struct {
-    FILE *pages, *rows, *len, *path, *path_off, *word, *word_off, *text, *text_off;
-    uint64_t n_blocks, n_path, n_word, n_text;
+    FILE *pages, *rows, *len, *path, *path_off, *word, *word_off, *text, *text_off, *section, *section_off;
+    uint64_t n_blocks, n_path, n_word, n_text, n_section;
+    int n_of_heading;
 } dump;
 
 static FILE *open_in(const char *dir, const char *name) {
@@ -41,6 +43,13 @@ static void put_word(void *ctx, uint32_t hash, wt_str text) {
     d->n_word++;
 }
 
+static void put_section_word(void *ctx, uint32_t hash, wt_str text) {
+    dump *d = ctx;
+    if (d->n_of_heading++ >= CONTENT_SECTION_WORDS) return;
+    fwrite(&hash, 4, 1, d->section);
+    d->n_section++;
+}
+
 static void put_page(dump *d, const content *c, const char *id) {
     fprintf(d->pages, "%s\t%llu\t%zu\n", id, (unsigned long long)d->n_blocks, c->n_blocks);
     fwrite(c->row, sizeof(float) * N_FEATURES2, c->n_blocks, d->rows);
@@ -51,6 +60,12 @@ static void put_page(dump *d, const content *c, const char *id) {
         fwrite(&d->n_path, 8, 1, d->path_off);
         content_word_tokens((wt_str){c->text.ptr + b->text, b->text_len}, put_word, d);
         fwrite(&d->n_word, 8, 1, d->word_off);
+        if (b->section) {
+            const content_block *h = &c->block[b->section - 1];
+            d->n_of_heading = 0;
+            content_word_tokens((wt_str){c->text.ptr + h->text, h->text_len}, put_section_word, d);
+        }
+        fwrite(&d->n_section, 8, 1, d->section_off);
         fwrite(c->text.ptr + b->text, 1, b->text_len, d->text);
         d->n_text += b->text_len;
         fwrite(&d->n_text, 8, 1, d->text_off);
@@ -71,7 +86,8 @@ int main(int argc, char **argv) {
     if (wt_mkdirs(argv[2], &err)) return fprintf(stderr, "%s\n", err.text), 1;
     dump d = {open_in(argv[2], "pages.tsv"), open_in(argv[2], "rows.f32"), open_in(argv[2], "len.u32"),
               open_in(argv[2], "path.u32"), open_in(argv[2], "path.off"), open_in(argv[2], "word.u32"),
-              open_in(argv[2], "word.off"), open_in(argv[2], "text.bin"), open_in(argv[2], "text.off"), 0, 0, 0, 0};
+              open_in(argv[2], "word.off"), open_in(argv[2], "text.bin"), open_in(argv[2], "text.off"),
+              open_in(argv[2], "section.u32"), open_in(argv[2], "section.off"), 0, 0, 0, 0, 0, 0};
     FILE *names = open_in(argv[2], "features.txt");
     for (int i = 0; i < N_FEATURES2; i++) fprintf(names, "%s\n", content_feature_names[i]);
     fclose(names);
@@ -109,7 +125,7 @@ int main(int argc, char **argv) {
         free(id), free(path), free(url), free(type);
     }
     wt_in_close(list);
-    FILE *all[] = {d.pages, d.rows, d.len, d.path, d.path_off, d.word, d.word_off, d.text, d.text_off};
+    FILE *all[] = {d.pages, d.rows, d.len, d.path, d.path_off, d.word, d.word_off, d.text, d.text_off, d.section, d.section_off};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (fclose(all[i])) return perror("extract_dump"), 1;
     html_tree_free(&tree);

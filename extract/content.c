@@ -18,7 +18,7 @@ void content_free(content *c) {
     free(c->element);
     free(c->element_of);
     free(c->row);
-    free(c->facts);
+    content_free_facts(c);
     free(c->memo);
     free(c->kind_slot);
     memset(c, 0, sizeof *c);

@@ -18,7 +18,7 @@ typedef enum {
     /* round 2 sees these behind the others */
     F2_own = N_FEATURES, F2_prev, F2_next, F2_prev2, F2_next2, F2_window3, F2_window8,
     F2_up1, F2_up2, F2_up3, F2_kind, F2_kind_up1, F2_page_mean, F2_page_kept, F2_rank, F2_before,
-    F2_after, F2_run, N_FEATURES2
+    F2_after, F2_run, F2_copy, F2_heading, F2_section, F2_card, F2_row, N_FEATURES2
 } content_feature;
 
 enum {                      /* what a block stands in */
@@ -27,6 +27,7 @@ enum {                      /* what a block stands in */
     IN_FOOTER = 1 << 12, IN_ASIDE = 1 << 13, IN_ARTICLE = 1 << 14, IN_MAIN = 1 << 15,
     IN_BODY_PROP = 1 << 16, IN_HIDDEN = 1 << 17, IN_DL = 1 << 18, IN_TIME = 1 << 19,
     IN_ADDRESS = 1 << 20, IN_BOLD = 1 << 21, IN_P = 1 << 22, IN_CODE = 1 << 23, IN_COMMENT = 1 << 24,
+    IN_DIALOG = 1 << 26,
     IN_NUMBERS = 1 << 25            /* named like the line numbers beside code; not handed down */
 };
 
@@ -37,6 +38,9 @@ typedef struct {
     uint32_t row, cell, item;       /* nearest tr, td/th and li (or dt, dd) above; 0 none */
     uint32_t flags;                 /* IN_... */
     uint32_t len, words, link_len, bold_len, n_links, commas, ends, digits, uppers, cjk, odd, breaks;
+    uint32_t section;               /* the heading it stands under, or itself, as index + 1; 0 none */
+    uint32_t copy_of;               /* the first block of the same text, as index + 1; 0: it is the first */
+    uint32_t card;                  /* nearest element above that stands in a row of like siblings; 0 none */
     uint8_t heading;                /* 1..6, or 0 */
     uint8_t repeats;                /* times its text stands on the page, at most 20 */
     uint8_t n_looked_at, title_hits, title_cover, description_hits;     /* words of its start in the title, words of the title in it */
@@ -55,9 +59,11 @@ typedef struct {                    /* of an element that holds a block */
     uint32_t first_block, end_block;
     uint32_t up;                    /* nearest ancestor with more text */
     uint32_t flags, kind;
+    uint32_t row;                   /* the row of like siblings it stands in, as index + 1; 0 none */
     float own, path, path_min, path_max;
     uint16_t depth;
     uint8_t list_depth, table_depth, article_depth;
+    uint16_t order;                 /* its place in that row */
     float top_score;
 } content_element;
 
@@ -107,12 +113,14 @@ void content_find(content *c, const html_tree *t, const page_meta *meta);
 /* The steps of content_find, for training and `explain`. */
 void content_cut(content *c, const html_tree *t, const page_meta *meta);
 void content_look(content *c);
+void content_free_facts(content *c);
 void content_fill_features(content *c, size_t first, size_t end);      /* in order, from 0 on */
 void content_look_round2(content *c);
 void content_fill_round2(content *c, size_t first, size_t end);
 void content_end_round2(content *c);
 void content_choose(content *c);
 
+enum { CONTENT_SECTION_WORDS = 24 };        /* as many words of a heading say what stands under it */
 extern const char *const content_feature_names[];
 /* Calls token(ctx, hash, text) for each class, id, role and tag token of one element. */
 void content_path_tokens(const html_tree *t, uint32_t element,

@@ -198,7 +198,7 @@ static const uint32_t flags_of_tag[HTML_N_TAGS] = {
     [HTML_TAG_form] = IN_FORM, [HTML_TAG_label] = IN_LABEL, [HTML_TAG_button] = IN_BUTTON, [HTML_TAG_nav] = IN_NAV,
     [HTML_TAG_header] = IN_HEADER, [HTML_TAG_footer] = IN_FOOTER, [HTML_TAG_aside] = IN_ASIDE,
     [HTML_TAG_article] = IN_ARTICLE, [HTML_TAG_main] = IN_MAIN, [HTML_TAG_dl] = IN_DL, [HTML_TAG_time] = IN_TIME,
-    [HTML_TAG_address] = IN_ADDRESS, [HTML_TAG_b] = IN_BOLD, [HTML_TAG_strong] = IN_BOLD, [HTML_TAG_p] = IN_P,
+    [HTML_TAG_address] = IN_ADDRESS, [HTML_TAG_b] = IN_BOLD, [HTML_TAG_strong] = IN_BOLD, [HTML_TAG_p] = IN_P, [HTML_TAG_dialog] = IN_DIALOG,
 };
 
 static bool contains_nocase(wt_str s, const char *lower) {
@@ -257,6 +257,7 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
             else if (wt_str_eq_nocase(v, WT_STR("contentinfo"))) flags |= IN_FOOTER;
             else if (wt_str_eq_nocase(v, WT_STR("complementary"))) flags |= IN_ASIDE;
             else if (wt_str_eq_nocase(v, WT_STR("article"))) flags |= IN_ARTICLE;
+            else if (wt_str_eq_nocase(v, WT_STR("dialog")) || wt_str_eq_nocase(v, WT_STR("alertdialog"))) flags |= IN_DIALOG;
             break;
         case HTML_ATTR_class: flags |= flags_of_code_names(e->tag, v);  /* fall through */
         case HTML_ATTR_id:

@@ -14,7 +14,7 @@ const char *const content_feature_names[N_FEATURES2] = {
 #undef FEATURE
     "r2_own", "r2_prev", "r2_next", "r2_prev2", "r2_next2", "r2_window3", "r2_window8", "r2_up1",
     "r2_up2", "r2_up3", "r2_kind", "r2_kind_up1", "r2_page_mean", "r2_page_kept", "r2_rank",
-    "r2_before", "r2_after", "r2_run",
+    "r2_before", "r2_after", "r2_run", "r2_copy", "r2_heading", "r2_section", "r2_card", "r2_row",
 };
 
 typedef struct page_facts {
@@ -22,14 +22,18 @@ typedef struct page_facts {
     float top_score;
     uint32_t title_block, first_good, last_good;
     uint64_t page_len, page_links, page_good;
-    uint32_t n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
+    uint32_t n_prices, n_good, n_articles, n_items, n_cells, n_code, n_cjk, n_repeat, n_thread;
     bool has_main, has_title_block;
     float page_row[N_FEATURES2];            /* the columns that are the same for all blocks */
     /* before the next row */
     uint64_t len_before;
     uint32_t last_heading, good_near;
+    uint32_t section;                       /* the last heading, as index + 1 */
+    float section_sum, section_top;         /* what its words weigh, and those of the last h1 or h2 */
+    struct card_row *row;
+    size_t n_rows, rows_cap;
     /* round 2 */
-    struct mass *mass;
+    struct mass *mass, *section_mass;
     float *kind_chance[2];
     double total, kept, before, run;
 } page_facts;
@@ -106,6 +110,61 @@ static void find_candidates(content *c, page_facts *f) {
     }
 }
 
+/* A number with a currency's sign, in a short text. */
+static bool has_price(const content *c, const content_block *b) {
+    if (!b->digits || b->text_len > 80) return false;
+    const char *s = c->text.ptr + b->text;
+    for (size_t i = 0; i < b->text_len; i++)
+        if (s[i] == '$' || (i + 1 < b->text_len && memcmp(s + i, "\xc2\xa3", 2) == 0) ||
+            (i + 2 < b->text_len && (memcmp(s + i, "\xe2\x82\xac", 3) == 0 || memcmp(s + i, "\xef\xbf\xa5", 3) == 0)))
+            return true;
+    return false;
+}
+
+/* ---- cards: rows of like siblings ---- */
+typedef struct card_row {
+    uint32_t n, len, link_len;
+    float chance_len, chance_kept;  /* round 2 */
+} card_row;
+
+/* n siblings of one kind that hold text, from first on: a row if they are three or more. */
+static void row_end(content *c, page_facts *f, uint32_t first, uint32_t n) {
+    const html_tree *t = c->tree;
+    if (n < 3 || t->node[first].tag == HTML_TAG_p) return;
+    WT_GROW(f->row, f->rows_cap, f->n_rows + 1);
+    card_row *r = &f->row[f->n_rows++];
+    *r = (card_row){0};
+    uint32_t kind = content_at(c, first)->kind;
+    for (uint32_t k = first; r->n < n; k = t->node[k].next) {
+        content_element *x = content_at(c, k);
+        if (x->len == 0 || x->kind != kind) continue;
+        x->row = (uint32_t)f->n_rows;
+        x->order = (uint16_t)(r->n < UINT16_MAX ? r->n : UINT16_MAX);
+        r->n++;
+        r->len += x->len;
+        r->link_len += x->link_len;
+    }
+}
+
+static void find_rows(content *c, page_facts *f) {
+    const html_tree *t = c->tree;
+    f->n_rows = 0;
+    for (uint32_t n = 1; n < t->n_nodes; n++) {
+        if (content_at(c, n)->n_blocks < 3) continue;
+        uint32_t first = 0, run = 0;
+        for (uint32_t k = t->node[n].first; k; k = t->node[k].next) {
+            if (content_at(c, k)->len == 0) continue;
+            if (run && content_at(c, first)->kind == content_at(c, k)->kind) {
+                run++;
+                continue;
+            }
+            if (run) row_end(c, f, first, run);
+            first = k, run = 1;
+        }
+        if (run) row_end(c, f, first, run);
+    }
+}
+
 /* ---- the page ---- */
 static int cmp_key(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -123,6 +182,7 @@ static void page_look(content *c, page_facts *f) {
         f->n_items += (b->flags & IN_LI) != 0;
         f->n_cells += (b->flags & IN_CELL) != 0;
         f->n_code += (b->flags & IN_PRE) != 0;
+        f->n_prices += has_price(c, b);
         f->n_cjk += b->cjk;
         if (is_good(b)) {
             f->page_good += b->len;
@@ -156,7 +216,11 @@ static void find_repeats(content *c, page_facts *f) {
     qsort(key, c->n_blocks, sizeof *key, cmp_key);
     for (size_t i = 0, end; i < c->n_blocks; i = end) {
         for (end = i + 1; end < c->n_blocks && key[end] >> 32 == key[i] >> 32;) end++;
-        for (size_t k = i; k < end; k++) c->block[(uint32_t)key[k]].repeats = (uint8_t)(end - i < 20 ? end - i : 20);
+        for (size_t k = i; k < end; k++) {
+            content_block *b = &c->block[(uint32_t)key[k]];
+            b->repeats = (uint8_t)(end - i < 20 ? end - i : 20);
+            b->copy_of = k > i ? (uint32_t)key[i] + 1 : 0;
+        }
         f->n_repeat += end - i > 1 ? (uint32_t)(end - i) : 0;
     }
     free(key);
@@ -208,6 +272,12 @@ static void fill_text(const content *c, size_t i, float *x) {
         wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
         x[F_in_json_body] = memmem(c->meta->json_body.ptr, c->meta->json_body.len, start.ptr, start.len) ? 1 : -1;
     }
+    x[F_copy_distance] = b->copy_of ? log1_of(i + 1 - b->copy_of) : 0;
+    x[F_in_json_text] = 0;
+    if (c->meta->json_text.len > 60 && b->text_len >= 20) {
+        wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
+        x[F_in_json_text] = memmem(c->meta->json_text.ptr, c->meta->json_text.len, start.ptr, start.len) ? 1 : -1;
+    }
     x[F_word_sum] = b->word_sum;
     x[F_word_mean] = share(b->word_sum, b->words);
     x[F_word_first] = b->word_first;
@@ -224,7 +294,7 @@ static void fill_element(const content *c, size_t i, float *x) {
         {F_in_caption, IN_CAPTION}, {F_in_form, IN_FORM}, {F_in_label, IN_LABEL}, {F_in_button, IN_BUTTON},
         {F_in_nav, IN_NAV}, {F_in_header, IN_HEADER}, {F_in_footer, IN_FOOTER}, {F_in_aside, IN_ASIDE},
         {F_in_article, IN_ARTICLE}, {F_in_main, IN_MAIN}, {F_in_body_prop, IN_BODY_PROP},
-        {F_in_hidden, IN_HIDDEN}, {F_in_dl, IN_DL}, {F_in_time, IN_TIME}, {F_in_address, IN_ADDRESS},
+        {F_in_hidden, IN_HIDDEN}, {F_in_dialog, IN_DIALOG}, {F_in_dl, IN_DL}, {F_in_time, IN_TIME}, {F_in_address, IN_ADDRESS},
         {F_is_p, IN_P},
     };
     for (size_t k = 0; k < sizeof map / sizeof *map; k++) x[map[k].feature] = (b->flags & map[k].flag) != 0;
@@ -280,6 +350,71 @@ static void fill_containers(const content *c, const page_facts *f, size_t i, flo
         if (at) at = u->up ? u->up : at;
     }
     x[F_good_level] = (float)(good_level ? good_level : 8);
+}
+
+static void fill_card(content *c, const page_facts *f, size_t i, float *x) {
+    enum { LEVELS = 9 };
+    content_block *b = &c->block[i];
+    uint32_t e = b->element;
+    int level = 0;
+    while (e && !content_at(c, e)->row && level < LEVELS) e = c->tree->node[e].parent, level++;
+    bool found = e && level < LEVELS;
+    b->card = found ? e : 0;
+    const content_element *u = content_at(c, e);
+    const card_row none = {0}, *row = found ? &f->row[u->row - 1] : &none;
+    x[F_card_n] = log1_of(row->n);
+    x[F_card_level] = found ? (float)level : -1;
+    x[F_card_mean] = found ? log1(share(row->len, row->n)) : -1;
+    x[F_card_links] = found ? share(row->link_len, row->len) : -1;
+    x[F_card_share] = share(row->len, (double)f->page_len);
+    x[F_card_place] = found ? (float)(i - u->first_block < 20 ? i - u->first_block : 20) : -1;
+    x[F_card_order] = found ? log1_of(u->order) : -1;
+}
+
+/* What the words of the headings in force weigh: of the last one of any rank, and of the last h1 or h2. */
+struct section_reader {
+    const model_weights *weights;
+    float sum;
+    int n;
+};
+static void add_section_word(void *ctx, uint32_t hash, wt_str text) {
+    struct section_reader *r = ctx;
+    if (r->n++ < CONTENT_SECTION_WORDS) r->sum += model_weight(r->weights, hash);
+}
+
+static void fill_section(content *c, page_facts *f, size_t i, float *x) {
+    content_block *b = &c->block[i];
+    if (b->heading) {
+        struct section_reader r = {&c->model->section, 0, 0};
+        content_word_tokens((wt_str){c->text.ptr + b->text, b->text_len}, add_section_word, &r);
+        f->section = (uint32_t)i + 1;
+        f->section_sum = r.sum;
+        if (b->heading <= 2) f->section_top = r.sum;
+    }
+    b->section = f->section;
+    x[F_section] = f->section_sum;
+    x[F_section_top] = f->section_top;
+}
+
+/* How many parts the address's path has and how long the last one is: front pages and sections have few
+ * and short ones. */
+static void fill_address(wt_str url, float *depth, float *last) {
+    ptrdiff_t at = wt_str_find(url, WT_STR("://"));
+    *depth = *last = -1;
+    if (at < 0) return;
+    wt_str path = {url.ptr + at + 3, url.len - (size_t)at - 3};
+    wt_str_cut(&path, '/');
+    size_t end = 0;
+    while (end < path.len && path.ptr[end] != '?' && path.ptr[end] != '#') end++;
+    path.len = end;
+    *depth = *last = 0;
+    while (path.len) {
+        wt_str part = wt_str_cut(&path, '/');
+        if (!part.len) continue;
+        *depth += 1;
+        *last = (float)(part.len < 60 ? part.len : 60);
+    }
+    if (*depth > 6) *depth = 6;
 }
 
 static void fill_candidates(const content *c, const page_facts *f, size_t i, float *x) {
@@ -379,24 +514,33 @@ static void fill_page(const content *c, const page_facts *f, float *x) {
     x[F_page_cjk] = share(2.0 * f->n_cjk, (double)f->page_len);
     x[F_page_repeat] = (float)(f->n_repeat / n);
     x[F_page_thread] = log1_of(f->n_thread);
+    x[F_page_prices] = (float)(f->n_prices / n);
+    fill_address(c->meta->address, &x[F_page_url_depth], &x[F_page_url_last]);
 }
 
 void content_look(content *c) {
     if (!c->facts) c->facts = wt_xcalloc(1, sizeof *c->facts);
     page_facts *f = c->facts;
-    *f = (page_facts){0};
+    *f = (page_facts){.row = f->row, .rows_cap = f->rows_cap};
     page_look(c, f);
     c->title_block = f->has_title_block ? f->title_block : UINT32_MAX;
     find_top(c, f);
     c->top = f->top;
     find_candidates(c, f);
     find_repeats(c, f);
+    find_rows(c, f);
     fill_page(c, f, f->page_row);
+}
+
+void content_free_facts(content *c) {
+    if (c->facts) free(c->facts->row);
+    free(c->facts);
+    c->facts = NULL;
 }
 
 void content_fill_features(content *c, size_t first, size_t end) {
     page_facts *f = c->facts;
-    if (first == 0) f->len_before = 0, f->last_heading = f->good_near = 0;
+    if (first == 0) f->len_before = 0, f->last_heading = f->good_near = f->section = 0, f->section_sum = f->section_top = 0;
     WT_GROW(c->row, c->rows_cap, (end - first + 1) * N_FEATURES2);
     for (size_t i = first; i < end; i++) {
         float *x = c->row + (i - first) * N_FEATURES2;
@@ -414,6 +558,9 @@ void content_fill_features(content *c, size_t first, size_t end) {
         fill_candidates(c, f, i, x);
         fill_place(c, f, i, f->len_before, f->last_heading, f->good_near, x);
         fill_neighbours(c, i, x);
+        fill_card(c, f, i, x);
+        fill_section(c, f, i, x);
+        x[F_has_price] = has_price(c, &c->block[i]);
         f->len_before += c->block[i].len;
         if (c->block[i].heading) f->last_heading = (uint32_t)i + 1;
     }
@@ -511,13 +658,24 @@ void content_look_round2(content *c) {
     add_mass(c, f->mass);
     mean_kinds(c, f->kind_chance);
     f->total = f->kept = f->before = f->run = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) f->total += c->block[i].len, f->kept += c->block[i].len * c->block[i].chance;
+    f->section_mass = wt_xcalloc(c->n_blocks + 1, sizeof *f->section_mass);
+    for (size_t i = 0; i < f->n_rows; i++) f->row[i].chance_len = f->row[i].chance_kept = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        float len = (float)b->len, kept = len * b->chance;
+        f->total += len, f->kept += kept;
+        f->section_mass[b->section].len += len;
+        f->section_mass[b->section].kept += kept;
+        if (!b->card) continue;
+        card_row *r = &f->row[content_at(c, b->card)->row - 1];
+        r->chance_len += len, r->chance_kept += kept;
+    }
 }
 
 void content_end_round2(content *c) {
     page_facts *f = c->facts;
-    free(f->mass), free(f->kind_chance[0]), free(f->kind_chance[1]);
-    f->mass = NULL, f->kind_chance[0] = f->kind_chance[1] = NULL;
+    free(f->section_mass), free(f->mass), free(f->kind_chance[0]), free(f->kind_chance[1]);
+    f->section_mass = f->mass = NULL, f->kind_chance[0] = f->kind_chance[1] = NULL;
 }
 
 void content_fill_round2(content *c, size_t first, size_t end) {
@@ -548,5 +706,15 @@ void content_fill_round2(content *c, size_t first, size_t end) {
         f->run = c->block[i].chance > 0.5f ? f->run + 1 : 0;
         x[F2_run] = log1(f->run);
         x[F2_rank] = share(own_kept, f->kept);
+        x[F2_copy] = b->copy_of ? c->block[b->copy_of - 1].chance : -1;
+        x[F2_heading] = b->section ? c->block[b->section - 1].chance : -1;
+        x[F2_section] = mass_share(&f->section_mass[b->section], own, own_kept);
+        x[F2_card] = x[F2_row] = -1;
+        if (!b->card) continue;
+        const card_row *r = &f->row[content_at(c, b->card)->row - 1];
+        const mass *m = &f->mass[c->element_of[b->card]];
+        const mass others = {r->chance_len - m->len, r->chance_kept - m->kept};
+        x[F2_card] = mass_share(m, own, own_kept);
+        x[F2_row] = mass_share(&others, 0, 0);
     }
 }

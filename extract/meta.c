@@ -650,6 +650,7 @@ void meta_read(const html_tree *t, wt_str url, wt_arena *arena, page_meta *m) {
     m->heading = f.h1;
     m->kind = choose_kind(&f);
     m->json_body = f.ld.body;
+    m->json_text = one_line(&f, f.ld.description);
     const wt_str sites[] = {f.og_site, f.ld.publisher, f.ld.site, f.meta_site};
     for (int k = 0; k < 4 && !m->site.len; k++) m->site = one_line(&f, sites[k]);
     m->title = choose_title(&f, m->site);
@@ -663,6 +664,7 @@ void meta_read(const html_tree *t, wt_str url, wt_arena *arena, page_meta *m) {
     m->description = one_line(&f, f.og_description.len ? f.og_description : f.meta_description.len ? f.meta_description : f.ld.description);
     m->url = absolute(&f, f.canonical.len ? f.canonical : f.og_url, url);
     if (!m->site.len) m->site = host_of(url.len ? url : m->url);
+    m->address = url.len ? url : m->url;
     m->license = f.license_link.len ? f.license_link : f.ld.license.len ? f.ld.license : one_line(&f, f.meta_rights);
     wt_buf_free(&f.scratch);
 }

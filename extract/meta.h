@@ -13,7 +13,9 @@ typedef struct {
     wt_str title, author, date, modified, site, url, description, license, lang;
     wt_str head_title, og_title, heading;   /* <title>, og:title, the h1 */
     wt_str json_body;                       /* articleBody of JSON-LD, as plain text */
+    wt_str json_text;                       /* what JSON-LD says the page's main object is, as plain text */
     wt_str generator;
+    wt_str address;                         /* where it was fetched from, else what it calls itself */
     page_kind kind;                         /* og:type or JSON-LD @type */
     bool has_viewport, noindex;
     bool day_first;                         /* 3/4/2020 is the 3rd of April here */

@@ -5,7 +5,7 @@
 #define LANES_RUN model_lanes_plain
 #include "extract/model_lanes.h"
 
-#define MODEL_MAGIC 0x776d3031u
+#define MODEL_MAGIC 0x776d3032u
 enum { FEATURES_MAX = 512 };
 
 extern const uint32_t model_data[];
@@ -97,6 +97,7 @@ int model_open(content_model *m, const uint32_t *words, size_t n_words, wt_err *
         return wt_fail(err, WT_EDATA, "not an extraction model");
     const uint32_t *p = words + 4, *end = words + n_words;
     if (open_weights(&m->path, &p, end, err) || open_weights(&m->word, &p, end, err) ||
+        open_weights(&m->section, &p, end, err) ||
         open_trees(&m->round[0], &p, end, words[2], err) || open_trees(&m->round[1], &p, end, words[3], err))
         return -1;
     place_trees(&m->round[0]);

@@ -1,8 +1,8 @@
 /* model.h - the learned tables: weights for words and class names, and two rounds of boosted
  * regression trees. One flat array of 32-bit words, compiled in (model_data.c, written by
  * tests/ref/train_extract.py) or read from a file for cross-validation. Layout:
- *   [0] magic 0x776d3031   [1] words in all   [2] n features of round 1   [3] n features of round 2
- *   then for each of: path weights, word weights
+ *   [0] magic 0x776d3032   [1] words in all   [2] n features of round 1   [3] n features of round 2
+ *   then for each of: path weights, word weights, weights of the words of headings
  *     [n slots, a power of two] [hash, weight as float bits] x n      (hash 0 = empty)
  *   then for each round: [n trees] [base as float bits] [n nodes] roots x n trees,
  *     nodes: [feature << 16 | left child's distance] [threshold or leaf value as float bits]
@@ -41,7 +41,7 @@ typedef struct {
 } model_trees;
 
 typedef struct {
-    model_weights path, word;
+    model_weights path, word, section;
     model_trees round[2];
 } content_model;
 

@@ -11,7 +11,7 @@
 
 #define HTML_DEPTH_MAX 512      /* deeper start tags become siblings, as in Blink and WebKit */
 #define HTML_ATTRS_MAX 200      /* more attributes on one tag are dropped */
-#define HTML_NODE_COST 144      /* bytes that a node can cost: here, and as a block or an element that holds one */
+#define HTML_NODE_COST 156      /* bytes that a node can cost: here, and as a block or an element that holds one */
 
 typedef enum {
     HTML_TAG_UNKNOWN,

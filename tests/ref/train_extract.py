@@ -2,13 +2,14 @@
 """Learns the tables of wt-extract's block classifier and writes them as extract/model_data.c.
 
 usage: train_extract.py --dump BIN/extract_dump --data ../shared/extract --work DIR
-                        [--cv] [--outer N] [--final OUT.c] [--parser gumbo]
+                        [--cv] [--final OUT.c] [--parser gumbo]
 
 Labels come from aligning a page's blocks with its gold text (longest common subsequence of words; a
-match counts where it is part of a run). Everything is cross-validated by site: --cv trains on four
-fifths of the sites and lets the C program extract the rest, for all five parts, and writes the
-predictions to DIR/cv.jsonl for score.py. Within the training part, what feeds a later learner (weights
-of class names and words, round 1's chances) always comes from models that did not see the page's site.
+match counts where it is part of a run). The sites are dealt to five parts, and what feeds a later learner
+(weights of class names and words, round 1's chances) always comes from tables that knew neither the page's
+part nor the tested one: so --cv, in which the C program extracts each part by tables learned on the other
+four, leaks nothing. It writes DIR/cv.jsonl for score.py and takes about ten minutes of CPU time. --final
+runs the same recipe on all pages.
 Needs numpy, scipy, scikit-learn, lightgbm, rapidfuzz.
 """
 import argparse, gzip, hashlib, json, os, re, struct, subprocess, sys, time
@@ -20,7 +21,9 @@ from rapidfuzz.distance import LCSseq
 
 WORD = re.compile(r'[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]|[^\W\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+')
 P = json.loads(os.environ.get("TRAIN_PARAMS", "{}"))
-P = dict(dict(rounds1=260, leaves1=31, rounds2=100, leaves2=15, rate1=0.07, rate2=0.07), **P)
+P = dict(dict(rounds1=260, leaves1=31, rounds2=100, leaves2=15, rate1=0.07, rate2=0.07, rare=1.5), **P)
+RARE_KINDS = ('product', 'listing', 'collection', 'service')
+PARTS = 5
 
 
 def fold_of(site, n, salt):
@@ -145,12 +148,9 @@ def frequent(data, off, block_site, min_sites):
 
 
 def weights_of(m, keys, y, w, C):
-    """Logistic regression with soft labels: each block counts as a bit of both classes."""
-    i = np.flatnonzero(w > 0)
-    X = m[i]
+    """Logistic regression; the table keeps what says something."""
     lr = LogisticRegression(C=C, solver='lbfgs', max_iter=40, tol=1e-3)
-    yy = (y[i] > 0.5).astype(int)
-    lr.fit(X, yy, sample_weight=w[i] * len(i) / w[i].sum())
+    lr.fit(m, (y > 0.5).astype(int), sample_weight=w * len(w) / w.sum())
     c = lr.coef_[0].astype(np.float32)
     keep = np.abs(c) > 0.02
     return dict(zip(keys[keep].tolist(), c[keep].tolist()))
@@ -210,12 +210,30 @@ def tree_words(model):
     return out
 
 
-def model_words(path, word, m1, m2, n1, n2):
-    body = weight_words(path) + weight_words(word) + tree_words(m1) + tree_words(m2)
-    return [0x776d3031, 4 + len(body), n1, n2] + body
+def model_words(linear, m1, m2, n1, n2):
+    body = sum([weight_words(x) for x in linear], []) + tree_words(m1) + tree_words(m2)
+    return [0x776d3032, 4 + len(body), n1, n2] + body
+
+
+def block_weights(gold, dump, w):
+    """What an error on a block costs: less on the pages of big sources, nothing on mozilla's (its gold is another
+    tool's output). For the trees, more on pages of kinds that are rare here and common on the web."""
+    count = {}
+    for g in gold:
+        count[g['source']] = count.get(g['source'], 0) + 1
+    w, trees = w.copy(), w.copy()
+    for g in gold:
+        s, e = dump.pages[g['id']]
+        k = (count[g['source']] / 100.0) ** -0.35 * (g['source'] != 'mozilla')
+        w[s:e] *= k
+        trees[s:e] *= k * (P['rare'] if g.get('page_type') in RARE_KINDS else 1)
+    return w, trees
 
 
 class Trainer:
+    """Tables learned without certain parts. All methods take the set of the parts that are left out; what they
+    return is kept, so cross-validation and the final tables share what they have in common. Trees are kept as
+    files, too: an interrupted training goes on."""
     def __init__(self, a):
         self.a = a
         self.gold = [json.loads(x) for x in open(a.data + '/gold.jsonl', encoding='utf-8')]
@@ -223,85 +241,106 @@ class Trainer:
         os.makedirs(a.work, exist_ok=True)
         self.base = self.dump(list(self.by_id), None, 'base')
         key = hashlib.md5(open(a.work + '/base/text.bin', 'rb').read()).hexdigest()[:12]
-        self.y, self.w = labels(self.gold, self.base, '%s/labels-%s.npz' % (a.work, key))
+        self.y, w = labels(self.gold, self.base, '%s/labels-%s.npz' % (a.work, key))
+        self.w, self.w_trees = block_weights(self.gold, self.base, w)
         sites = {s: i for i, s in enumerate(sorted({g['site'] for g in self.gold}))}
-        n = len(self.y)
-        self.site = np.zeros(n, np.int64)
-        count = {}
-        for g in self.gold:
-            count[g['source']] = count.get(g['source'], 0) + 1
-        self.use = np.zeros(n, bool)
+        self.site = np.zeros(len(self.y), np.int64)
         for g in self.gold:
             s, e = self.base.pages[g['id']]
             self.site[s:e] = sites[g['site']]
-            self.use[s:e] = g['source'] != 'mozilla'
-            self.w[s:e] *= (count[g['source']] / 100.0) ** -0.35
-        self.w *= self.use
-        data, off = self.base.ragged('path')
-        self.path, self.path_keys = csr(data, off, frequent(data, off, self.site, 6))
-        self.path.data[:] = np.minimum(self.path.data, 2)
-        data, off = self.base.ragged('word')
-        self.word, self.word_keys = csr(data, off, frequent(data, off, self.site, 10))
-        inv = sp.diags(1 / np.sqrt(np.maximum(np.asarray(self.word.sum(1)).ravel(), 1)))
-        self.word = (inv @ self.word).tocsr()
+        self.part = [[i for i in self.by_id if fold_of(self.by_id[i]['site'], PARTS, 'outer') == j] for j in range(PARTS)]
+        self.inside = [np.concatenate([np.arange(*self.base.pages[i]) for i in p]) for p in self.part]
+        self.weighty = [self.w[b] > 0 for b in self.inside]
+        self.tokens = [self.read_tokens('path', 6, 0.05), self.read_tokens('word', 10, 0.1), self.read_tokens('section', 8, 0.03)]
         self.n1 = self.base.names.index('r2_own')
         self.n2 = len(self.base.names)
-        print('%d pages, %d blocks, %.3f positive, %d path tokens, %d words' % (
-            len(self.gold), n, (self.y > .5).mean(), len(self.path_keys), len(self.word_keys)), flush=True)
+        self.kept = {}
+        made_of = json.dumps([P, self.base.names, key])
+        self.trees_dir = '%s/trees-%s' % (a.work, hashlib.md5(made_of.encode()).hexdigest()[:12])
+        os.makedirs(self.trees_dir, exist_ok=True)
+        print('%d pages, %d blocks, %.3f positive, %s tokens' % (
+            len(self.gold), len(self.y), (self.y > .5).mean(), ' + '.join(str(len(x[1])) for x in self.tokens)), flush=True)
 
-    def dump(self, ids, model, name):
-        d = self.a.work + '/' + name
-        os.makedirs(d, exist_ok=True)
-        with open(d + '/list.tsv', 'w') as f:
+    def read_tokens(self, name, min_sites, C):
+        data, off = self.base.ragged(name)
+        m, keys = csr(data, off, frequent(data, off, self.site, min_sites))
+        if name == 'path':
+            m.data[:] = np.minimum(m.data, 2)
+        if name == 'word':
+            m = (sp.diags(1 / np.sqrt(np.maximum(np.asarray(m.sum(1)).ravel(), 1))) @ m).tocsr()
+        return m, keys, C
+
+    def list_pages(self, ids, path):
+        with open(path, 'w') as f:
             for i in ids:
                 g = self.by_id[i]
                 ct = 'text/html; charset=' + g['charset'] if g.get('charset') else ''
                 f.write('\t'.join([i, '%s/pages/%s.html.gz' % (self.a.data, i), g.get('url') or '', ct]) + '\n')
+
+    def dump(self, ids, model, name):
+        d = self.a.work + '/' + name
+        os.makedirs(d, exist_ok=True)
+        self.list_pages(ids, d + '/list.tsv')
         if model is not None:
             np.array(model, np.uint32).tofile(d + '/model.bin')
         cmd = [self.a.dump, d + '/list.tsv', d, d + '/model.bin' if model is not None else '-']
         subprocess.run(cmd + (['gumbo'] if self.a.parser == 'gumbo' else []), check=True)
         return Dump(d)
 
-    def blocks(self, ids):
-        return np.concatenate([np.arange(*self.base.pages[i]) for i in ids] or [np.zeros(0, int)])
+    def once(self, name, without, make):
+        key = (name, frozenset(without))
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
 
-    def train(self, ids, name):
-        """The whole chain on the pages ids. Returns the model's words."""
-        t0 = time.time()
-        inner = {i: fold_of(self.by_id[i]['site'], 4, 'inner') for i in ids}
-        parts = [[i for i in ids if inner[i] == j] for j in range(4)]
-        rows = np.zeros((len(self.y), self.n2), np.float32)
-        linear = []
-        for j in range(4):
-            b = self.blocks([i for i in ids if inner[i] != j])
-            linear.append(self.linear(b))
-            d = self.dump(parts[j], model_words(*linear[j], None, None, self.n1, self.n2), 'inner%d' % j)
-            rows[self.blocks(parts[j])] = d.rows
-        t1 = time.time()
-        for j in range(4):
-            b = self.blocks([i for i in ids if inner[i] != j])
-            b = b[self.w[b] > 0]
-            m = gbdt(rows[b, :self.n1], self.y[b], self.w[b], P['rounds1'], P['leaves1'], P['rate1'])
-            d = self.dump(parts[j], model_words(*linear[j], m, None, self.n1, self.n2), 'inner%d' % j)
-            rows[self.blocks(parts[j])] = self.with_round2(d, m)
-        t2 = time.time()
-        b = self.blocks(ids)
-        b = b[self.w[b] > 0]
-        m1 = gbdt(rows[b, :self.n1], self.y[b], self.w[b], P['rounds1'], P['leaves1'], P['rate1'])
-        m2 = gbdt(rows[b], self.y[b], self.w[b], P['rounds2'], P['leaves2'], P['rate2'])
-        lin = self.linear(b)
-        print('%s: linear %.0f s, inner %.0f s, last %.0f s' % (name, t1 - t0, t2 - t1, time.time() - t2), flush=True)
-        self.last = (m1, m2)
-        return model_words(*lin, m1, m2, self.n1, self.n2)
+    def linear(self, without):
+        def make():
+            b = np.concatenate([self.inside[i][self.weighty[i]] for i in range(PARTS) if i not in without])
+            return [weights_of(m[b], keys, self.y[b], self.w[b], C) for m, keys, C in self.tokens]
+        return self.once('linear', without, make)
 
-    def with_round2(self, d, m):
-        """Rows whose round-2 columns are filled: the program fills them where round 2 has trees."""
-        return d.rows
+    def rows1(self, i, without):
+        """Round 1's rows of part i, by tables that know neither it nor the parts left out."""
+        without = without | {i}
+        make = lambda: self.dump(self.part[i], model_words(self.linear(without), None, None, self.n1, self.n2), 'part').rows[:, :self.n1].copy()
+        return self.once('rows1 %d' % i, without, make)
 
-    def linear(self, b):
-        return (weights_of(self.path[b], self.path_keys, self.y[b], self.w[b], 0.05),
-                weights_of(self.word[b], self.word_keys, self.y[b], self.w[b], 0.1))
+    def rows2(self, i, without):
+        """Those and round 2's columns, by round 1's trees that know neither."""
+        without = without | {i}
+        make = lambda: self.dump(self.part[i], model_words(self.linear(without), self.trees(1, without), None, self.n1, self.n2),
+                                 'part').rows[:, self.n1:].copy()
+        return np.concatenate([self.rows1(i, without), self.once('rows2 %d' % i, without, make)], 1)
+
+    def trees(self, r, without):
+        """The trees of round r."""
+        def make():
+            path = '%s/round%d-%s.txt' % (self.trees_dir, r, ''.join(map(str, sorted(without))) or 'all')
+            if os.path.exists(path):
+                return lgb.Booster(model_file=path)
+            t0 = time.process_time()
+            rows = self.rows1 if r == 1 else self.rows2
+            parts = [i for i in range(PARTS) if i not in without]
+            x = np.concatenate([rows(i, without)[self.weighty[i]] for i in parts])
+            b = np.concatenate([self.inside[i][self.weighty[i]] for i in parts])
+            model = gbdt(x, self.y[b], self.w_trees[b], P['rounds%d' % r], P['leaves%d' % r], P['rate%d' % r])
+            model.save_model(path + '.part')
+            os.rename(path + '.part', path)
+            print('round %d without parts %s: %.0f s' % (r, sorted(without), time.process_time() - t0), flush=True)
+            return model
+        return self.once('round %d' % r, without, make)
+
+    def model(self, without):
+        return model_words(self.linear(without), self.trees(1, without), self.trees(2, without), self.n1, self.n2)
+
+    def cross_validate(self, out):
+        for k in range(PARTS):
+            np.array(self.model(frozenset([k])), np.uint32).tofile(self.a.work + '/test.bin')
+            self.list_pages(self.part[k], self.a.work + '/test.tsv')
+            r = subprocess.run([os.path.dirname(self.a.dump) + '/extract_pages', self.a.work + '/test.tsv', self.a.work + '/test.bin'],
+                               check=True, stdout=subprocess.PIPE)
+            out.write(r.stdout)
+            out.flush()
 
 
 def write_c(words, path, note):
@@ -317,39 +356,22 @@ def write_c(words, path, note):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--dump', required=True)
-    ap.add_argument('--tool', help='wt-extract, for --cv')
     ap.add_argument('--data', required=True)
     ap.add_argument('--work', required=True)
     ap.add_argument('--parser', default='fast')
-    ap.add_argument('--cv', action='store_true')
-    ap.add_argument('--outer', type=int, default=5)
-    ap.add_argument('--folds', type=int, default=5, help='evaluate only the first of the outer folds')
-    ap.add_argument('--final')
+    ap.add_argument('--cv', action='store_true', help='every page by tables that do not know its site: DIR/cv.jsonl')
+    ap.add_argument('--final', metavar='OUT.c', help='tables learned on all pages')
     a = ap.parse_args()
     t = Trainer(a)
-    ids = list(t.by_id)
     if a.cv:
-        with open(a.work + '/cv.jsonl', 'w', encoding='utf-8') as out:
-            for k in range(a.folds):
-                train = [i for i in ids if fold_of(t.by_id[i]['site'], a.outer, 'outer') != k]
-                test = [i for i in ids if fold_of(t.by_id[i]['site'], a.outer, 'outer') == k]
-                words = t.train(train, 'fold %d' % k)
-                np.array(words, np.uint32).tofile('%s/fold%d.bin' % (a.work, k))
-                with open(a.work + '/test.tsv', 'w') as f:
-                    for i in test:
-                        g = t.by_id[i]
-                        ct = 'text/html; charset=' + g['charset'] if g.get('charset') else ''
-                        f.write('\t'.join([i, '%s/pages/%s.html.gz' % (a.data, i), g.get('url') or '', ct]) + '\n')
-                r = subprocess.run([os.path.dirname(a.dump) + '/extract_pages', a.work + '/test.tsv',
-                                    '%s/fold%d.bin' % (a.work, k)], check=True, stdout=subprocess.PIPE)
-                out.write(r.stdout.decode('utf-8'))
-                out.flush()
+        with open(a.work + '/cv.jsonl', 'wb') as out:
+            t.cross_validate(out)
     if a.final:
-        words = t.train(ids, 'all pages')
+        words = t.model(frozenset())
         np.array(words, np.uint32).tofile(a.work + '/final.bin')
-        write_c(words, a.final, '%d pages, %d blocks' % (len(ids), len(t.y)))
-        m1, m2 = t.last
-        for m in (m1, m2):
+        write_c(words, a.final, '%d pages, %d blocks' % (len(t.gold), len(t.y)))
+        for r in (1, 2):
+            m = t.trees(r, frozenset())
             gain = m.feature_importance('gain')
             print(' '.join('%s:%.1f' % (t.base.names[i], 100 * gain[i] / gain.sum()) for i in np.argsort(-gain)[:45]))
 

@@ -80,7 +80,7 @@ static void test_model_rows(void **state) {
         uint32_t u;
     } v[] = {{1}, {-0.5f}, {2}, {0.25f}, {4}, {0}, {1}, {-1}};
     const uint32_t leaf = 0xffff0000u;
-    uint32_t words[] = {0x776d3031u, 0, 2, 2, 1, 0, 0, 1, 0, 0, 2, 0, 8, 0, 5,
+    uint32_t words[] = {0x776d3032u, 0, 2, 2, 1, 0, 0, 1, 0, 0, 1, 0, 0, 2, 0, 8, 0, 5,
                         0u << 16 | 1, v[0].u, leaf, v[1].u, 1u << 16 | 1, v[2].u, leaf, v[3].u, leaf, v[4].u,
                         1u << 16 | 1, v[5].u, leaf, v[6].u, leaf, v[7].u, 0, 0, 0};
     words[1] = sizeof words / sizeof *words;
@@ -95,7 +95,7 @@ static void test_model_rows(void **state) {
     assert_float_equal(out[2], 3, 0);
     assert_float_equal(out[3], -1.5f, 0);
     model_close(&m);
-    words[15] = 7u << 16 | 1;
+    words[18] = 7u << 16 | 1;
     assert_int_equal(model_open(&m, words, words[1], &err), -1);
     assert_int_equal(model_open(&m, words, 9, &err), -1);
     assert_true(model_builtin()->round[0].n_trees > 10);
@@ -119,7 +119,7 @@ static void grow(uint32_t *node, uint32_t place, uint32_t *end, int n_leaves, in
 
 static void test_model_lanes(void **state) {
     enum { TREES = 67, FEATURES = 11, ROWS = 300, NODES = TREES * 80 };
-    uint32_t *words = calloc(20 + TREES + 2 * NODES, sizeof *words);
+    uint32_t *words = calloc(24 + TREES + 2 * NODES, sizeof *words);
     float *rows = malloc(ROWS * FEATURES * sizeof *rows), want[ROWS], got[ROWS];
     uint64_t random = 7;
     for (int i = 0; i < ROWS * FEATURES; i++) {
@@ -127,9 +127,9 @@ static void test_model_lanes(void **state) {
         rows[i] = r % 50 == 0 ? NAN : r % 50 == 1 ? INFINITY : (float)((int)(r % 2001) - 1000) / 250.0f;
     }
     for (int most_leaves = 1; most_leaves <= 40; most_leaves++) {
-        const uint32_t head[] = {0x776d3031u, 0, FEATURES, FEATURES, 1, 0, 0, 1, 0, 0, TREES, 0, 0};
+        const uint32_t head[] = {0x776d3032u, 0, FEATURES, FEATURES, 1, 0, 0, 1, 0, 0, 1, 0, 0, TREES, 0, 0};
         memcpy(words, head, sizeof head);
-        uint32_t *root = words + 13, *node = root + TREES, end = 0;
+        uint32_t *root = words + 16, *node = root + TREES, end = 0;
         for (int k = 0; k < TREES; k++) {
             root[k] = end++;
             grow(node, root[k], &end, 1 + (int)(wt_mix64(++random) % (uint64_t)most_leaves), FEATURES, &random);
@@ -140,8 +140,8 @@ static void test_model_lanes(void **state) {
                 memcpy(&node[2 * i + 1], &x, sizeof x);
             }
         }
-        words[12] = end;
-        words[1] = 13 + TREES + 2 * end + 3;
+        words[15] = end;
+        words[1] = 16 + TREES + 2 * end + 3;
         memset(node + 2 * end, 0, 3 * sizeof *node);
         content_model m;
         wt_err err;
