@@ -103,6 +103,7 @@ int main(int argc, char **argv) {
         double start = now(), passed = one_step(&t, B, T, tokens, targets, &loss, &err);
         if (passed < 0) return fprintf(stderr, "%s\n", err.text), 1;
         if (s >= 0) seconds[s] = now() - start, passes[s] = passed;
+        else behind_finish(t.behind);
     }
     qsort(seconds, (size_t)steps, sizeof *seconds, compare);
     qsort(passes, (size_t)steps, sizeof *passes, compare);
