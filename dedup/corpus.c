@@ -401,9 +401,10 @@ static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verd
     return put_kept(r, line, err) || put_kept(r, WT_STR("\n"), err) ? -1 : 0;
 }
 
-/* Threads for the filters: the others are busy with the keys of later batches. */
+/* Threads for the filters: the others are busy with the keys of later batches, but n-grams are so many that judging
+ * them is most of the work. */
 static int judges(const run *r) {
-    if (wt_cluster_size() > 1) return r->job->all.threads;
+    if (wt_cluster_size() > 1 || r->job->all.rules.ngram) return r->job->all.threads;
     return r->job->all.threads > 1 ? r->job->all.threads / 2 : 1;
 }
 
@@ -600,7 +601,7 @@ static void report(run *r) {
         }
     if (r->counter[N_TOO_LONG]) wt_report_drop("line too long", r->counter[N_TOO_LONG]);
     wt_buf json = {0}, warnings = {0};
-    dedup_describe(r->d, &json, &warnings);
+    dedup_describe(r->d, r->job->all.threads, &json, &warnings);
     wt_report_json("filters", wt_buf_view(&json));
     wt_str rest = wt_buf_view(&warnings);
     while (rest.len > 0) {

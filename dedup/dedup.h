@@ -128,7 +128,7 @@ dedup_read_only_counts dedup_read_only_stats(const dedup *d);
 
 /* Fill, rate and bytes of each rule's filters as JSON; the text names filters past 1.5 times their
  * rate in `warnings` (may be NULL). Reads all bits. */
-void dedup_describe(const dedup *d, wt_buf *json, wt_buf *warnings);
+void dedup_describe(const dedup *d, int threads, wt_buf *json, wt_buf *warnings);
 uint64_t dedup_bytes(const dedup *d);
 
 #endif

@@ -58,25 +58,32 @@ void keyset_reset(keyset *set) {
     *set = (keyset){0};
 }
 
-static void stats_join(const keyset *set, bloom_stats *all, bool from_owners) {
-    *all = (bloom_stats){0};
-    for (int i = 0; i < KEYSET_SHARDS; i++) {
-        int owner = i % wt_cluster_size();
-        bloom_stats s = {0};
-        if (!from_owners || owner == wt_cluster_rank()) bloom_stats_read(set->shard[i], &s);
-        if (from_owners) wt_cluster_broadcast(&s, sizeof s, owner);
-        s.bytes += all->bytes, s.capacity += all->capacity, s.n_added += all->n_added;
-        s.n_estimate += all->n_estimate;
-        s.fill = all->fill + s.fill / KEYSET_SHARDS;
-        s.fp_now = all->fp_now + s.fp_now / KEYSET_SHARDS;
-        s.fp_formula = all->fp_formula + s.fp_formula / KEYSET_SHARDS;
-        if (all->n_layers > s.n_layers) s.n_layers = all->n_layers;
-        *all = s;
-    }
+typedef struct {
+    const keyset *set;
+    bloom_stats of[KEYSET_SHARDS];
+} shard_stats;
+
+static void shard_stats_read(void *ctx, int i) {
+    shard_stats *s = ctx;
+    if (!s->set->spread || i % wt_cluster_size() == wt_cluster_rank()) bloom_stats_read(s->set->shard[i], &s->of[i]);
 }
 
-void keyset_stats(const keyset *set, bloom_stats *stats) { stats_join(set, stats, false); }
-void keyset_stats_spread(const keyset *set, bloom_stats *stats) { stats_join(set, stats, true); }
+void keyset_stats(const keyset *set, int threads, bloom_stats *stats) {
+    shard_stats shards = {.set = set};
+    *stats = (bloom_stats){0};
+    parallel_tasks(threads, KEYSET_SHARDS, shard_stats_read, &shards);
+    for (int i = 0; i < KEYSET_SHARDS; i++) {
+        if (set->spread) wt_cluster_broadcast(&shards.of[i], sizeof shards.of[i], i % wt_cluster_size());
+        bloom_stats s = shards.of[i];
+        s.bytes += stats->bytes, s.capacity += stats->capacity, s.n_added += stats->n_added;
+        s.n_estimate += stats->n_estimate;
+        s.fill = stats->fill + s.fill / KEYSET_SHARDS;
+        s.fp_now = stats->fp_now + s.fp_now / KEYSET_SHARDS;
+        s.fp_formula = stats->fp_formula + s.fp_formula / KEYSET_SHARDS;
+        if (stats->n_layers > s.n_layers) s.n_layers = stats->n_layers;
+        *stats = s;
+    }
+}
 
 typedef struct {
     keyset *set;

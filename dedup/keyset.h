@@ -33,10 +33,9 @@ typedef enum { KEYSET_TEST, KEYSET_ADD } keyset_verb;
 int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
               const size_t *group_end, size_t n_groups, uint8_t *seen, int threads, wt_err *err);
 
-/* The shards' numbers joined: sums of sizes and keys, means of fill and rates. */
-void keyset_stats(const keyset *set, bloom_stats *stats);
-/* The same for a spread set: the owners of the shards read them. Collective. */
-void keyset_stats_spread(const keyset *set, bloom_stats *stats);
+/* The shards' numbers joined: sums of sizes and keys, means of fill and rates. Collective for a spread set, whose
+ * owners read their shards. */
+void keyset_stats(const keyset *set, int threads, bloom_stats *stats);
 
 /* Runs task(ctx, i) for i in 0..n-1 in up to `threads` threads. */
 void parallel_tasks(int threads, int n, void (*task)(void *ctx, int i), void *ctx);

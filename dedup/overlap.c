@@ -546,8 +546,7 @@ static int run_bloom(overlap *o, size_t i_train, wt_err *err) {
     int result = train_stream(&pass, "filling the filter", err);
     if (!result) {
         filter.spread = wt_cluster_size() > 1;        /* only now: while filling, ranks gave different keys */
-        if (filter.spread) keyset_stats_spread(&filter, &f->filter);
-        else keyset_stats(&filter, &f->filter);
+        keyset_stats(&filter, o->job->threads, &f->filter);
         probe_filter(o, &filter, f);
         note_found(o, 0, i_train, &filter);
         if (f->filter.fp_now > 1.5 * o->job->fp_rate && wt_cluster_rank() == 0)

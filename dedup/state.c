@@ -346,10 +346,9 @@ static void describe_stats(const char *name, const bloom_stats *s, wt_buf *json,
                       s->fp_now, s->fp_rate);
 }
 
-static void describe_set(const char *name, const keyset *set, wt_buf *json, wt_buf *warnings) {
+static void describe_set(const char *name, const keyset *set, int threads, wt_buf *json, wt_buf *warnings) {
     bloom_stats s;
-    if (set->spread) keyset_stats_spread(set, &s);
-    else keyset_stats(set, &s);
+    keyset_stats(set, threads, &s);
     describe_stats(name, &s, json, warnings);
 }
 
@@ -363,21 +362,21 @@ static void describe_bands(const near_set *near, wt_buf *json, wt_buf *warnings)
     describe_stats("near", &s, json, warnings);
 }
 
-void dedup_describe(const dedup *d, wt_buf *json, wt_buf *warnings) {
+void dedup_describe(const dedup *d, int threads, wt_buf *json, wt_buf *warnings) {
     const dedup_rules *r = &d->rules;
     wt_buf_add_char(json, '{');
-    if (r->urls) describe_set("url", &d->url, json, warnings);
-    if (r->exact) describe_set("exact", &d->exact, json, warnings);
+    if (r->urls) describe_set("url", &d->url, threads, json, warnings);
+    if (r->exact) describe_set("exact", &d->exact, threads, json, warnings);
     if (r->near) {
-        describe_set("short", &d->shorts, json, warnings);
+        describe_set("short", &d->shorts, threads, json, warnings);
         describe_bands(&d->near, json, warnings);
     }
-    if (r->ngram) describe_set("ngram", &d->ngram, json, warnings);
-    if (r->paragraphs && !r->paragraph_count) describe_set("paragraphs", &d->paragraph, json, warnings);
+    if (r->ngram) describe_set("ngram", &d->ngram, threads, json, warnings);
+    if (r->paragraphs && !r->paragraph_count) describe_set("paragraphs", &d->paragraph, threads, json, warnings);
     for (int i = 0; r->paragraphs && i < r->paragraph_count; i++) {
         char name[40];
         snprintf(name, sizeof name, "paragraphs in more than %d", i);
-        describe_set(name, &d->counted[i], json, warnings);
+        describe_set(name, &d->counted[i], threads, json, warnings);
     }
     wt_buf_add_char(json, '}');
 }

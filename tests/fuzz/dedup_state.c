@@ -45,7 +45,7 @@ static void use_state(void) {
         dedup_batch *batch = dedup_batch_new();
         dedup_batch_add(d, batch, WT_STR("some words that make a text of more than five"), WT_STR("http://a.b/"));
         dedup_judge(d, batch, 1, &err);
-        dedup_describe(d, &json, NULL);
+        dedup_describe(d, 1, &json, NULL);
         dedup_batch_free(batch);
     }
     dedup_free(d);
