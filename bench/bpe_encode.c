@@ -52,8 +52,6 @@ static void *run(void *argument) {
     wt_err err = {0};
     wt_str piece;
     ptrdiff_t n = 0;
-    if (!w->encoder)
-        w->encoder = bpe_encoder_new(j->model, 0);
     for (size_t place; (piece = take(j, &place)).len;)
         n += j->narrow ? bpe_encode_u16(w->encoder, piece, BPE_SPECIAL_NONE, j->narrow + place, &err)
                        : bpe_encode(w->encoder, piece, BPE_SPECIAL_NONE, j->ids + place, &err);
@@ -101,6 +99,8 @@ int main(int argc, char **argv) {
             j.at = j.n_pieces = 0, j.n = 0;
             for (int t = 0; t < threads; t++) {
                 part[t].j = &j;
+                if (!part[t].encoder)
+                    part[t].encoder = t ? bpe_encoder_share(part[0].encoder) : bpe_encoder_new(m, 0);
                 pthread_create(&thread[t], NULL, run, &part[t]);
             }
             for (int t = 0; t < threads; t++)

@@ -8,8 +8,8 @@
  *     bpe_decode(model, ids, n, &bytes, &err);                            // the same bytes again
  *
  * Text is bytes: what is not UTF-8 counts as "other" characters and comes back exactly. A model is
- * never changed after loading and may be used by any number of threads; an encoder holds one
- * thread's cache. There is no global state. */
+ * never changed after loading and may be used by any number of threads; an encoder is one thread's,
+ * and several may share their memory of words. There is no global state. */
 #ifndef WT_BPE_BPE_H
 #define WT_BPE_BPE_H
 
@@ -57,8 +57,12 @@ typedef enum {
     BPE_SPECIAL_ALL     /* ... is the token: leftmost first, then longest */
 } bpe_special;
 
-/* cache_bytes bounds the memory of seen words; 0: 64 MiB. */
+/* cache_bytes bounds the memory of seen words; 0: 64 MiB. (While they move to a larger table, the smaller one is
+ * there too; encoders that share it leave it when they next encode.) */
 bpe_encoder *bpe_encoder_new(const bpe_model *model, size_t cache_bytes);
+/* One more, for another thread, with the same memory of words: what one has met all know, and it is there once. The
+ * ids are the same. Made while none of them encodes; freed each by itself, at any time and in any order. */
+bpe_encoder *bpe_encoder_share(bpe_encoder *other);
 void bpe_encoder_free(bpe_encoder *encoder);
 
 /* Encodes one document into ids[0 .. BPE_ROOM(text.len) - 1]. Returns the number of ids; -1 with

@@ -24,6 +24,14 @@ bpe_encoder *bpe_encoder_new(const bpe_model *model, size_t cache_bytes) {
     return e;
 }
 
+bpe_encoder *bpe_encoder_share(bpe_encoder *other) {
+    bpe_encoder *e = wt_xcalloc(1, sizeof *e);
+    e->model = other->model;
+    e->split = bpe_split_state_new(e->model->splitter);
+    bpe_cache_share(&e->cache, &other->cache);
+    return e;
+}
+
 void bpe_encoder_free(bpe_encoder *e) {
     if (!e)
         return;

@@ -44,6 +44,7 @@ static ptrdiff_t LOOP(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, w
         if (n_words <= 0)
             return n_words < 0 ? -1 : out - first;
         const uint8_t *base = text + at;
+        bpe_cache_renew(&e->cache);
         const bpe_cache_slot *slot = e->cache.slot;
         const int bits = e->cache.bits;
         uint32_t start = 0;
@@ -63,7 +64,7 @@ static ptrdiff_t LOOP(bpe_encoder *e, const uint8_t *text, size_t n, OUT *out, w
         }
         for (ptrdiff_t i = 0; i < n_words; i++) {
             const bpe_cache_slot *s = &slot[e->place[i]];
-            if (__builtin_expect(!bpe_key_equal(s->key, e->key[i]), 0) && !bpe_key_equal((++s)->key, e->key[i])) {
+            if (__builtin_expect(!bpe_cache_is(s, e->key[i]), 0) && !bpe_cache_is(++s, e->key[i])) {
                 uint32_t word = i ? e->ends[i - 1] : 0, len = e->ends[i] - word;
                 s = NULL;
                 if (e->key[i].hi != UINT64_MAX)

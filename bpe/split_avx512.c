@@ -83,7 +83,7 @@ TARGET static inline __attribute__((always_inline)) size_t split(bpe_split_kind 
     const uint8_t *end = text + n;
     size_t n_ends = 0, i = at;
     while (i < n && n_ends + 64 < cap) {
-        __builtin_prefetch(text + i + 512);      /* the next block's place is known late */
+        __builtin_prefetch(text + i + 512, 0, 0);      /* the next block's place is known late */
         size_t left = n - i;
         uint64_t valid = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
         __m512i x = _mm512_maskz_loadu_epi8(valid, text + i);

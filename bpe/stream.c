@@ -107,10 +107,8 @@ static int encode_work(void *ctx, void *it_, int i_thread, wt_err *err) {
     job *j = ctx;
     item *it = it_;
     take_ctx take = {j, it, i_thread};
-    if (!j->encoder[i_thread]) {
-        j->encoder[i_thread] = bpe_encoder_new(j->s->model, j->s->cache_bytes);
+    if (!j->arena[i_thread])
         j->arena[i_thread] = wt_arena_new(1 << 20);
-    }
     it->facts = (bpe_piece_facts){0};
     it->n_docs = 0;
     wt_buf_clear(&it->out);
@@ -175,6 +173,8 @@ int bpe_stream_encode(bpe_stream *s, bpe_piece_facts *facts, wt_err *err) {
     job j = {.s = s, .encoder = wt_xcalloc(threads, sizeof *j.encoder), .arena = wt_xcalloc(threads, sizeof *j.arena),
              .source = {.path = s->path, .n_paths = s->n_paths, .input = s->input, .limit = s->limit,
                         .piece_bytes = 1 << 20, .cut = model_cut, .cut_ctx = s}};
+    for (size_t i = 0; i < threads; i++)
+        j.encoder[i] = i ? bpe_encoder_share(j.encoder[0]) : bpe_encoder_new(s->model, s->cache_bytes);
     int result = run_encode(&j, err);
     if (j.out)
         wt_out_abort(j.out);

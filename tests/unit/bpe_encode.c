@@ -318,13 +318,88 @@ static void one_model_serves_many_threads(void **state) {
     bpe_model_free(m);
 }
 
+/* ---- encoders that share their words ---- */
+enum { PARTS = 60 };
+
+typedef struct {
+    bpe_encoder *encoder;
+    const wt_str *part;
+    uint32_t *const *ids;           /* what one encoder alone makes of each part */
+    const size_t *n;
+    int first, n_wrong;             /* each thread begins elsewhere, so that each has words to add */
+} share_job;
+
+static void *encode_parts(void *argument) {
+    share_job *j = argument;
+    for (int k = 0; k < 2 * PARTS; k++) {
+        int i = (j->first + k) % PARTS;
+        size_t n;
+        uint32_t *ids = encode(j->encoder, j->part[i], BPE_SPECIAL_NONE, &n);
+        j->n_wrong += n != j->n[i] || memcmp(ids, j->ids[i], n * sizeof *ids);
+        free(ids);
+    }
+    bpe_encoder_free(j->encoder);   /* in any order, while others go on */
+    return NULL;
+}
+
+/* New words, short and long, and more of them than a small table holds: it grows, and begins anew. */
+static void new_words(wt_buf *out, wt_rng *rng, int n) {
+    static const char *const syllable[] = {"ka", "st", "re", "on", "mi", "ung", "xq", "\xC3\xA4", "th", "zz"};
+    for (int i = 0; i < n; i++) {
+        wt_buf_add_char(out, ' ');
+        for (uint64_t k = 1 + wt_rng_below(rng, i % 16 ? 5 : 30); k; k--)
+            wt_buf_add_str(out, wt_str_of(syllable[wt_rng_below(rng, COUNT_OF(syllable))]));
+    }
+}
+
+static void encoders_share_their_words(void **state) {
+    static const size_t cache_bytes[] = {1 << 16, 1 << 18, 0};
+    wt_rng rng;
+    wt_rng_init(&rng, 13, 0);
+    bpe_model *m = learned("gpt2", 500);
+    wt_buf text[PARTS] = {{0}};
+    wt_str part[PARTS];
+    uint32_t *ids[PARTS];
+    size_t n[PARTS];
+    bpe_encoder *alone = bpe_encoder_new(m, 0);
+    for (int i = 0; i < PARTS; i++) {
+        new_words(&text[i], &rng, 1500);
+        part[i] = wt_buf_view(&text[i]);
+        ids[i] = encode(alone, part[i], BPE_SPECIAL_NONE, &n[i]);
+    }
+    uint32_t *twin = malloc((part[0].len + 1) * sizeof *twin);
+    assert_int_equal(twin_encode(m, part[0], twin), n[0]);
+    assert_memory_equal(twin, ids[0], n[0] * sizeof *twin);
+    free(twin);
+    for (size_t c = 0; c < COUNT_OF(cache_bytes); c++)
+        for (int threads = 1; threads <= 4; threads++) {
+            share_job job[4];
+            pthread_t thread[4];
+            for (int t = 0; t < threads; t++)
+                job[t] = (share_job){t ? bpe_encoder_share(job[0].encoder) : bpe_encoder_new(m, cache_bytes[c]),
+                                     part, ids, n, t * PARTS / threads, 0};
+            for (int t = 0; t < threads; t++)
+                assert_int_equal(pthread_create(&thread[t], NULL, encode_parts, &job[t]), 0);
+            for (int t = 0; t < threads; t++) {
+                pthread_join(thread[t], NULL);
+                assert_int_equal(job[t].n_wrong, 0);
+            }
+        }
+    for (int i = 0; i < PARTS; i++) {
+        wt_buf_free(&text[i]);
+        free(ids[i]);
+    }
+    bpe_encoder_free(alone);
+    bpe_model_free(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_tiktokens), cmocka_unit_test(equals_the_twin_and_comes_back),
         cmocka_unit_test(words_merge_the_same_with_vectors),
         cmocka_unit_test(specials_leftmost_then_longest), cmocka_unit_test(parts_are_the_whole),
         cmocka_unit_test(hostile_texts_end), cmocka_unit_test(unknown_ids_are_named_with_their_place),
-        cmocka_unit_test(one_model_serves_many_threads),
+        cmocka_unit_test(one_model_serves_many_threads), cmocka_unit_test(encoders_share_their_words),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
