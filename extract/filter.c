@@ -1,19 +1,17 @@
 /* filter.c - the published corpus filters, by name, with their thresholds.
  *   webtext  Radford et al. 2019 and OpenWebText: at least 128 tokens, no Wikipedia (English by --lang)
- *   c4       Raffel et al. 2019 as in datatrove: line rules, then page rules
+ *   c4       Raffel et al. 2019, as in their code and datatrove's: rules for lines; a page goes by what its good lines hold
  *   gopher   Rae et al. 2021, table A1: quality and repetition
- *   fineweb  Penedo et al. 2024: gopher, c4 without the line-end rule, and their own five
- * A word is a run of non-space bytes; tokens are counted as GPT-2's pre-tokenizer parts them, which
- * never says more than its tokens. Hashes stand for words, lines and n-grams. */
+ *   fineweb  Penedo et al. 2024: gopher (repetition first), c4 without the line-end rule, and their own four
+ * Words are filter_words.h's; webtext's tokens are counted as GPT-2's pre-tokenizer parts them, which never says more than
+ * its tokens. Empty lines count nowhere: our texts part paragraphs by one. Hashes stand for words, lines and n-grams. */
 #include <stdlib.h>
 
 #include "common/hash.h"
+#include "common/unicode.h"
+#include "common/utf8.h"
 #include "extract/extract.h"
-
-typedef struct {
-    wt_str *item;
-    size_t n, cap;
-} slices;
+#include "extract/filter_words.h"
 
 typedef struct {
     uint64_t *key;
@@ -39,20 +37,14 @@ static uint32_t counter_add(counter *c, uint64_t key) {
     c->key[i] = key;
     return ++c->count[i];
 }
+static uint32_t counter_get(const counter *c, uint64_t key) {
+    key += key == 0;
+    size_t i = key & c->mask;
+    while (c->key[i] && c->key[i] != key) i = (i + 1) & c->mask;
+    return c->count[i];
+}
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-static void split_words(wt_str s, slices *out) {
-    out->n = 0;
-    for (size_t i = 0; i < s.len;) {
-        while (i < s.len && is_space(s.ptr[i])) i++;
-        size_t start = i;
-        while (i < s.len && !is_space(s.ptr[i])) i++;
-        if (i == start) break;
-        WT_GROW(out->item, out->cap, out->n + 1);
-        out->item[out->n++] = (wt_str){s.ptr + start, i - start};
-    }
-}
 
 /* Pieces between runs of at least n_breaks line ends. */
 static void split_lines(wt_str s, size_t n_breaks, slices *out) {
@@ -93,17 +85,25 @@ static size_t count_tokens(wt_str s) {
 
 /* ---- gopher ---- */
 static bool has_letter(wt_str w) {
-    for (size_t i = 0; i < w.len; i++) {
-        unsigned char c = (unsigned char)w.ptr[i];
-        if (c >= 0x80 || ((c | 32) >= 'a' && (c | 32) <= 'z')) return true;
+    uint32_t cp;
+    for (const char *p = w.ptr, *end = p + w.len; p < end;) {
+        int n = wt_utf8_decode(p, end, &cp);
+        if (n > 0 && wt_uc_is_letter(cp)) return true;
+        p += n > 0 ? n : 1;
     }
     return false;
 }
 
-static bool has_no_symbol_only(wt_str w) {
-    for (size_t i = 0; i < w.len; i++) {
-        unsigned char c = (unsigned char)w.ptr[i];
-        if (c >= 0x80 || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9')) return true;
+/* A word, not a sign: it has a letter, a digit or anything beyond ASCII's and typography's signs. */
+static bool is_word(wt_str w) {
+    uint32_t cp;
+    for (const char *p = w.ptr, *end = p + w.len; p < end;) {
+        int n = wt_utf8_decode(p, end, &cp);
+        bool sign = n <= 0 || (cp < 0x80 ? !((cp | 32) >= 'a' && (cp | 32) <= 'z') && !(cp >= '0' && cp <= '9') && cp != '\''
+                                         : cp < 0xa0 || cp == 0xab || cp == 0xb4 || cp == 0xb7 || cp == 0xbb || (cp >= 0x2010 && cp <= 0x203a) ||
+                                           (cp >= 0x3001 && cp <= 0x3011) || (cp >= 0xff01 && cp <= 0xff1f));
+        if (!sign) return true;
+        p += n > 0 ? n : 1;
     }
     return false;
 }
@@ -114,11 +114,10 @@ static const char *gopher_quality(wt_str text, const slices *words, const slices
     unsigned seen = 0;
     for (size_t i = 0; i < words->n; i++) {
         wt_str w = words->item[i];
-        if (has_no_symbol_only(w)) n_real++, chars += count_chars(w);
+        if (is_word(w)) n_real++, chars += count_chars(w);
         n_letter += has_letter(w);
-        while (w.len && strchr(".,;:!?\"')", w.ptr[w.len - 1])) w.len--;
         for (int k = 0; k < 8; k++)
-            if (wt_str_eq_nocase(w, wt_str_of(stop[k]))) seen |= 1u << k;
+            if (wt_str_eq(w, wt_str_of(stop[k]))) seen |= 1u << k;
     }
     for (size_t i = 0; i < text.len; i++) {
         n_hash += text.ptr[i] == '#';
@@ -135,7 +134,7 @@ static const char *gopher_quality(wt_str text, const slices *words, const slices
     size_t n_bullets = 0, n_ellipsis = 0;
     for (size_t i = 0; i < lines->n; i++) {
         wt_str l = lines->item[i];
-        n_bullets += wt_str_starts(l, WT_STR("\xe2\x80\xa2")) || *l.ptr == '-' || *l.ptr == '*';
+        n_bullets += wt_str_starts(l, WT_STR("\xe2\x80\xa2")) || *l.ptr == '-';
         n_ellipsis += wt_str_ends(l, WT_STR("...")) || wt_str_ends(l, WT_STR("\xe2\x80\xa6"));
     }
     double n_lines = lines->n ? (double)lines->n : 1;
@@ -181,11 +180,12 @@ static const char *gopher_repetition(wt_str text, const slices *words, const sli
         size_t best = 0, best_at = 0;
         for (size_t i = 0; i + (size_t)n <= words->n; i++) {
             uint32_t k = counter_add(&c, gram_hash(hash + i, n));
-            if (k > best) best = k, best_at = i;
+            if (k > best) best = k;
         }
+        while (counter_get(&c, gram_hash(hash + best_at, n)) < best) best_at++;         /* of equals, the first */
         size_t gram = (size_t)n - 1;
         for (int k = 0; k < n; k++) gram += len[best_at + (size_t)k];
-        if (best > 1 && (double)(gram * best) / chars > top_max[n - 2])
+        if ((double)(gram * best) / chars > top_max[n - 2])
             rule = n == 2 ? "gopher: top 2-gram" : n == 3 ? "gopher: top 3-gram" : "gopher: top 4-gram";
         counter_free(&c);
     }
@@ -220,7 +220,7 @@ static bool has_nocase(wt_str s, const char *lower) {
     return false;
 }
 
-/* Appends line without "[1]", "[edit]", "[citation needed]". */
+/* Appends line without "[1]", "[]", "[edit]", "[citation needed]". */
 static void add_without_citations(wt_buf *out, wt_str line) {
     for (size_t i = 0; i < line.len; i++) {
         if (line.ptr[i] == '[') {
@@ -238,68 +238,82 @@ static void add_without_citations(wt_buf *out, wt_str line) {
     }
 }
 
-static bool c4_keeps_line(wt_str line, bool need_end, slices *words) {
-    static const char *const policies[] = {"terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"};
-    split_words(line, words);
-    if (words->n < 3) return false;
-    for (size_t i = 0; i < words->n; i++)
-        if (count_chars(words->item[i]) > 1000) return false;
-    if (need_end) {
-        char last = line.ptr[line.len - 1];
-        if (!strchr(".!?\"'", last) || wt_str_ends(line, WT_STR("..."))) return false;
+/* Runs of bytes that are no white space; false where one is over 1,000 characters. */
+static bool count_pieces(wt_str s, size_t *n) {
+    *n = 0;
+    for (size_t i = 0; i < s.len;) {
+        while (i < s.len && is_space(s.ptr[i])) i++;
+        size_t start = i;
+        while (i < s.len && !is_space(s.ptr[i])) i++;
+        *n += i > start;
+        if (i - start > 1000 && count_chars((wt_str){s.ptr + start, i - start}) > 1000) return false;
     }
-    if (has_nocase(line, "javascript")) return false;
-    for (size_t k = 0; k < sizeof policies / sizeof *policies; k++)
-        if (has_nocase(line, policies[k])) return false;
     return true;
 }
 
-static size_t count_sentences(wt_str s) {
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        bool end = s.ptr[i] == '.' || s.ptr[i] == '!' || s.ptr[i] == '?';
-        n += end && (i + 1 == s.len || is_space(s.ptr[i + 1]) || s.ptr[i + 1] == '"' || s.ptr[i + 1] == '\'');
-    }
-    return n;
+typedef enum { LINE_GOES, LINE_STAYS, LINE_LOREM, LINE_BRACKET } line_fate;
+
+/* `line` had n words before its citations went. */
+static line_fate c4_line(wt_str line, size_t n_words, bool need_end) {
+    static const char *const policies[] = {"terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"};
+    if (need_end && (!line.len || !strchr(".!?\"'", line.ptr[line.len - 1]) || wt_str_ends(line, WT_STR("...")))) return LINE_GOES;
+    if (n_words < 3) return LINE_GOES;
+    if (has_nocase(line, "lorem ipsum")) return LINE_LOREM;
+    if (has_nocase(line, "javascript")) return LINE_GOES;
+    if (line.len && memchr(line.ptr, '{', line.len)) return LINE_BRACKET;
+    for (size_t k = 0; k < sizeof policies / sizeof *policies; k++)
+        if (has_nocase(line, policies[k])) return LINE_GOES;
+    return LINE_STAYS;
 }
 
 static const char *c4(wt_str *text, wt_buf *out, bool need_end) {
-    slices lines = {0}, words = {0};
+    slices lines = {0};
     wt_buf line = {0};
+    size_t n_sentences = 0, n_words;
+    line_fate fate = LINE_GOES;
     wt_buf_clear(out);
-    if (has_nocase(*text, "lorem ipsum")) return "c4: lorem ipsum";
-    if (memchr(text->ptr, '{', text->len)) return "c4: curly bracket";
     split_lines(*text, 1, &lines);
-    for (size_t i = 0; i < lines.n; i++) {
+    for (size_t i = 0; i < lines.n && fate < LINE_LOREM; i++) {
+        if (!count_pieces(lines.item[i], &n_words)) continue;
         wt_buf_clear(&line);
         add_without_citations(&line, lines.item[i]);
-        wt_str rest = wt_str_trim(wt_buf_view(&line));
-        if (!rest.len || !c4_keeps_line(rest, need_end, &words)) continue;
+        fate = c4_line(wt_buf_view(&line), n_words, need_end);
+        if (fate != LINE_STAYS) continue;
+        n_sentences += filter_sentences(wt_buf_view(&line));
         if (out->len) wt_buf_add_char(out, '\n');
-        wt_buf_add_str(out, rest);
+        wt_buf_add_str(out, wt_str_trim(wt_buf_view(&line)));
     }
     wt_buf_free(&line);
     free(lines.item);
-    free(words.item);
-    if (count_sentences(wt_buf_view(out)) < 5) return "c4: under 5 sentences";
+    if (fate == LINE_LOREM) return "c4: lorem ipsum";
+    if (fate == LINE_BRACKET) return "c4: curly bracket";
+    if (n_sentences < 5) return "c4: under 5 sentences";
     wt_buf_add_char(out, '\n');
     *text = wt_buf_view(out);
     return NULL;
 }
 
 /* ---- fineweb ---- */
-static const char *fineweb_quality(wt_str text, const slices *words, const slices *lines) {
-    size_t n_end = 0, n_short = 0, n_dup, chars_dup;
+static bool ends_with_a_mark(wt_str line) {
+    static const char *const marks[] = {".", "!", "?", "\xe3\x80\x82", "\xef\xbc\x81", "\xef\xbc\x9f", "\xef\xbc\x8e", "\xe2\x80\xbc", "\xe2\x80\xbd", "\xd8\x9f", "\xdb\x94", "\xe0\xa5\xa4"};
+    for (size_t k = 0; k < sizeof marks / sizeof *marks; k++)
+        if (wt_str_ends(line, wt_str_of(marks[k]))) return true;
+    return false;
+}
+
+static const char *fineweb_quality(const slices *words, const slices *lines) {
+    size_t n_end = 0, n_short = 0, chars = 0, n_dup, chars_dup;
     for (size_t i = 0; i < lines->n; i++) {
-        wt_str l = lines->item[i];
-        n_end += strchr(".!?\"'", l.ptr[l.len - 1]) != NULL || wt_str_ends(l, WT_STR("\xe2\x80\x9d"));
-        n_short += count_chars(l) <= 30;
+        size_t n = count_chars(lines->item[i]);
+        n_end += ends_with_a_mark(lines->item[i]);
+        n_short += n <= 30;
+        chars += n;
     }
     double n = lines->n ? (double)lines->n : 1;
     if ((double)n_end / n < 0.12) return "fineweb: lines end without punctuation";
     if ((double)n_short / n > 0.67) return "fineweb: short lines";
     duplicates(lines, &n_dup, &chars_dup);
-    if ((double)chars_dup / ((double)count_chars(text) + 1e-9) > 0.01) return "fineweb: characters in duplicate lines";
+    if ((double)chars_dup / ((double)chars + 1e-9) > 0.01) return "fineweb: characters in duplicate lines";
     if (words->n && (double)(lines->n - 1) / (double)words->n > 0.3) return "fineweb: line ends per word";
     return NULL;
 }
@@ -321,22 +335,23 @@ const char *extract_filter_run(extract_filter filter, wt_str *text, wt_str url, 
         return is_wikipedia(url) ? "webtext: wikipedia" : count_tokens(*text) < 128 ? "webtext: under 128 tokens" : NULL;
     if (filter == FILTER_C4) return c4(text, scratch, true);
     slices words = {0}, lines = {0}, paragraphs = {0};
-    split_words(*text, &words);
-    split_lines(*text, 1, &lines);
-    split_lines(*text, 2, &paragraphs);
+    wt_str body = wt_str_trim(*text);
+    filter_words(body, &words);
+    split_lines(body, 1, &lines);
+    split_lines(body, 2, &paragraphs);
     const char *rule = NULL;
     if (filter == FILTER_FINEWEB) {
-        rule = gopher_repetition(*text, &words, &lines, &paragraphs);
-        if (!rule) rule = gopher_quality(*text, &words, &lines);
+        rule = gopher_repetition(body, &words, &lines, &paragraphs);
+        if (!rule) rule = gopher_quality(body, &words, &lines);
         if (!rule) rule = c4(text, scratch, false);
         if (!rule) {
-            split_words(*text, &words);
+            filter_words(*text, &words);
             split_lines(*text, 1, &lines);
-            rule = fineweb_quality(*text, &words, &lines);
+            rule = fineweb_quality(&words, &lines);
         }
     } else {
-        rule = gopher_quality(*text, &words, &lines);
-        if (!rule) rule = gopher_repetition(*text, &words, &lines, &paragraphs);
+        rule = gopher_quality(body, &words, &lines);
+        if (!rule) rule = gopher_repetition(body, &words, &lines, &paragraphs);
     }
     free(words.item);
     free(lines.item);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -169,28 +170,192 @@ static const char *judge(extract_filter filter, const char *text, const char *ur
     return rule;
 }
 
-static void test_filters(void **state) {
-    wt_buf text = {0};
-    for (int i = 0; i < 40; i++) wt_buf_printf(&text, "The writer of page %d has to be read with care, and that is what we do here.\n", i * 7919);
-    assert_null(judge(FILTER_WEBTEXT, text.ptr, "http://x.org/"));
-    assert_string_equal(judge(FILTER_WEBTEXT, text.ptr, "https://en.wikipedia.org/wiki/X"), "webtext: wikipedia");
-    assert_string_equal(judge(FILTER_WEBTEXT, "Too short.", ""), "webtext: under 128 tokens");
-    assert_string_equal(judge(FILTER_GOPHER, "Too short.", ""), "gopher: under 50 words");
-    assert_null(judge(FILTER_C4, text.ptr, ""));
-    wt_buf_add_str(&text, WT_STR("if (x) { y }\n"));
-    assert_string_equal(judge(FILTER_C4, text.ptr, ""), "c4: curly bracket");
-    assert_string_equal(judge(FILTER_C4, "Lorem ipsum dolor.", ""), "c4: lorem ipsum");
-    wt_buf_clear(&text);
-    for (int i = 0; i < 30; i++) wt_buf_add_str(&text, WT_STR("The same line again and again, with all that it has to say.\n"));
-    assert_non_null(judge(FILTER_GOPHER, text.ptr, ""));
-    assert_non_null(judge(FILTER_FINEWEB, text.ptr, ""));
-    /* C4 removes lines and citations */
-    wt_str s = WT_STR("One two three four.[1]\nmenu\nPlease enable javascript to go on.\nA second line is here.\nA third one too.\nAnd a fourth.\nThe fifth is last.\n");
-    wt_buf scratch = {0};
-    assert_null(extract_filter_run(FILTER_C4, &s, WT_STR(""), &scratch));
-    assert_true(wt_str_find(s, WT_STR("menu")) < 0 && wt_str_find(s, WT_STR("javascript")) < 0 && wt_str_find(s, WT_STR("[1]")) < 0);
+/* The i-th of many different words of n letters (n >= 5). */
+static void add_word(wt_buf *b, int i, int n) {
+    for (int k = 0; k < n; k++, i /= 25) wt_buf_add_char(b, (char)(k < 5 ? 'a' + i % 25 : 'z'));
+}
+static void add_words(wt_buf *b, int from, int to) {
+    for (int i = from; i < to; i++) wt_buf_add_char(b, ' '), add_word(b, i, 5);
+}
+static bool falls(extract_filter filter, wt_buf *text, const char *rule) {
+    const char *got = judge(filter, text->ptr, "http://x.org/");
+    return got && strcmp(got, rule) == 0;
+}
+static void start(wt_buf *b, const char *text) {
+    wt_buf_clear(b);
+    wt_buf_add_str(b, wt_str_of(text));
+}
+
+static void test_filter_webtext(void **state) {
+    wt_buf b = {0};
+    for (int n = 127; n <= 128; n++) {
+        start(&b, "");
+        add_words(&b, 0, n);
+        assert_int_equal(falls(FILTER_WEBTEXT, &b, "webtext: under 128 tokens"), n < 128);
+    }
+    assert_string_equal(judge(FILTER_WEBTEXT, b.ptr, "https://en.wikipedia.org/wiki/X"), "webtext: wikipedia");
+    assert_null(judge(FILTER_WEBTEXT, b.ptr, "https://x.org/wikipedia.org"));
+    wt_buf_free(&b);
+}
+
+/* Each rule with a text on its threshold and one just behind it. */
+static void test_filter_gopher(void **state) {
+    wt_buf b = {0};
+    for (int out = 0; out < 2; out++) {
+        start(&b, "the of"), add_words(&b, 0, 48 - out);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: under 50 words"), out);
+        start(&b, "the of"), add_words(&b, 0, 99998 + out);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: over 100000 words"), out);
+        start(&b, out ? "the of abc" : "the of abcd");                                /* 57 words of three letters more: 180 letters in 60 words */
+        for (int i = 0; i < 57; i++) wt_buf_printf(&b, " %c%cq", 'a' + i % 7, 'a' + i / 7);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: mean word length"), out);
+        start(&b, "the of ");
+        add_word(&b, 0, 25 + out);
+        for (int i = 1; i < 48; i++) wt_buf_add_char(&b, ' '), add_word(&b, i, 10);  /* 500 letters in 50 words */
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: mean word length"), out);
+        start(&b, "the of"), add_words(&b, 0, 88);
+        for (int i = 0; i < 10 + out; i++) wt_buf_add_str(&b, WT_STR(" #"));
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: hash signs"), out);
+        start(&b, "the of");
+        for (int i = 0; i < 10 + out; i++) wt_buf_add_str(&b, i % 2 ? WT_STR(" ... ") : WT_STR(" \xe2\x80\xa6 "));
+        add_words(&b, 0, 88);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: ellipses"), out);
+        for (int bullet = 0; bullet < 2; bullet++) {
+            start(&b, "");
+            for (int i = 0; i < 10; i++) {
+                wt_buf_add_str(&b, i < 9 + out ? bullet ? WT_STR("- the of") : WT_STR("\xe2\x80\xa2 the of") : WT_STR("* the of"));
+                add_words(&b, 9 * i, 9 * i + 9), wt_buf_add_str(&b, WT_STR("\n\n"));
+            }
+            assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: bullet lines"), out);
+        }
+        start(&b, "");
+        for (int i = 0; i < 10; i++) wt_buf_add_str(&b, WT_STR("the of")), add_words(&b, 9 * i, 9 * i + 9), wt_buf_add_str(&b, i < 3 + out ? WT_STR("...\n") : WT_STR("\n"));
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: lines end in ellipsis"), out);
+        start(&b, "the of"), add_words(&b, 0, 78 - out);
+        for (int i = 0; i < 20 + out; i++) wt_buf_printf(&b, " %d", 1000 + i);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: words without letters"), out);
+        start(&b, out ? "the The Of" : "the of"), add_words(&b, 0, 60);
+        assert_int_equal(falls(FILTER_GOPHER, &b, "gopher: stop words"), out);
+    }
+    wt_buf_free(&b);
+}
+
+static void check_repeats(int n_words, int repeats, bool top, double most, const char *rule) {
+    wt_buf b = {0};
+    int n_out = 0, n_in = 0;
+    const int phrase_chars = n_words * 5 + (top ? n_words - 1 : 0), counted = (top ? repeats : repeats - 1) * phrase_chars;
+    for (int more = (int)(counted / (most + 0.008) / 6) - repeats * (n_words + 1); n_in < 3; more++) {
+        start(&b, "the of");
+        for (int k = 0; k < repeats; k++) add_words(&b, 100000, 100000 + n_words), add_words(&b, k, k + 1);
+        add_words(&b, 1000, 1000 + (more > 0 ? more : 0));
+        bool out = (double)counted / (double)b.len > most;
+        out ? n_out++ : n_in++;
+        assert_int_equal(falls(FILTER_FINEWEB, &b, rule), out);
+    }
+    assert_true(n_out > 0);
+    wt_buf_free(&b);
+}
+
+static void test_filter_repetition(void **state) {
+    static const char *const of_lines[2][2] = {{"gopher: duplicate paragraphs", "gopher: characters in duplicate paragraphs"}, {"gopher: duplicate lines", "gopher: characters in duplicate lines"}};
+    wt_buf b = {0};
+    for (int line = 0; line < 2; line++)
+        for (int out = 0; out < 2; out++) {
+            start(&b, "");
+            for (int i = 0; i < 10 + out; i++) {                    /* three of ten say again what the first says; four of eleven */
+                if (i < 4 + out) wt_buf_add_str(&b, WT_STR("the of all"));
+                else add_words(&b, 20 * i, 20 * i + 20);
+                wt_buf_add_str(&b, line ? WT_STR("\n") : WT_STR("\n\n"));
+            }
+            assert_int_equal(falls(FILTER_GOPHER, &b, of_lines[line][0]), out);
+            start(&b, "the of");
+            for (int i = 0; i < 8; i++) {                           /* two of nine, 238 letters: a fifth of 1,190 */
+                wt_buf_add_str(&b, line ? WT_STR("\n") : WT_STR("\n\n"));
+                add_words(&b, i < 3 ? 0 : 20 * i, i < 3 ? 20 : 20 * i + 8);
+            }
+            while (b.len < (size_t)(1190 - out)) wt_buf_add_char(&b, 'x');
+            assert_int_equal(falls(FILTER_FINEWEB, &b, of_lines[line][1]), out);
+        }
+    wt_buf_free(&b);
+    static const double top[] = {0.20, 0.18, 0.16}, all[] = {0.15, 0.14, 0.13, 0.12, 0.11, 0.10};
+    char rule[40];
+    for (int n = 2; n <= 4; n++) snprintf(rule, sizeof rule, "gopher: top %d-gram", n), check_repeats(n, 20, true, top[n - 2], rule);
+    for (int n = 5; n <= 10; n++) snprintf(rule, sizeof rule, "gopher: duplicate %d-grams", n), check_repeats(n, 40, false, all[n - 5], rule);
+}
+
+/* C4 goes by lines; a page is dropped for what its good lines hold. */
+static void check_c4(const char *line, const char *kept, const char *rule) {
+    wt_buf b = {0}, scratch = {0};
+    wt_buf_printf(&b, "One two three.\nOne two four.\n\nOne two five. And \"six.\" Or seven.\n%s\n", line);
+    wt_str text = wt_buf_view(&b);
+    const char *got = extract_filter_run(FILTER_C4, &text, WT_STR(""), &scratch);
+    if (rule) assert_string_equal(got, rule);
+    else {
+        assert_null(got);
+        wt_str head = WT_STR("One two three.\nOne two four.\nOne two five. And \"six.\" Or seven.\n");
+        assert_true(wt_str_starts(text, head));
+        assert_true(wt_str_eq(wt_str_trim((wt_str){text.ptr + head.len, text.len - head.len}), wt_str_of(kept)));
+    }
+    wt_buf_free(&b);
     wt_buf_free(&scratch);
-    wt_buf_free(&text);
+}
+
+static void test_filter_c4(void **state) {
+    static const char *const stay[] = {"three words stay.", "three words stay!", "three words stay?", "three words \"stay.\"", "three words 'stay'"};
+    static const char *const go[] = {"two words.", "no full stop", "three dots end...", "the javascript is off.", "these Terms of Use hold.", "our Privacy Policy holds.",
+                                     "a cookie policy holds.", "it uses cookies here.", "the use of cookies here.", "we use cookies here.", "a bracket { without end", "lorem ipsum without end", "javascript { goes first."};
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) check_c4(stay[i], stay[i], NULL);
+    for (size_t i = 0; i < sizeof go / sizeof *go; i++) check_c4(go[i], "", NULL);
+    check_c4("some [1] cited[23] words[edit] are[citation needed] here[].", "some  cited words are here.", NULL);
+    check_c4("a line with {a bracket}.", NULL, "c4: curly bracket");
+    check_c4("a Lorem Ipsum line.", NULL, "c4: lorem ipsum");
+    wt_buf b = {0};
+    for (int n = 1000; n <= 1001; n++) {
+        start(&b, "a long ");
+        for (int i = 0; i < n - 1; i++) wt_buf_add_str(&b, WT_STR("\xc3\xa9"));
+        wt_buf_add_char(&b, '.');
+        check_c4(b.ptr, n == 1000 ? b.ptr : "", NULL);
+    }
+    assert_null(judge(FILTER_C4, "One is here. Two is here.\nThree is here. Mr. Four is here.\nThe U.S. is five.\n", ""));
+    assert_string_equal(judge(FILTER_C4, "One is here. Two is here.\nThree is here.\nMr. Four, of the U.S. embassy.\n", ""), "c4: under 5 sentences");
+    wt_buf_free(&b);
+}
+
+static void test_filter_fineweb(void **state) {
+    wt_buf b = {0};
+    for (int out = 0; out < 2; out++) {
+        start(&b, "");
+        for (int i = 0; i < 25; i++) wt_buf_add_str(&b, WT_STR("the of")), add_words(&b, 8 * i, 8 * i + 8), wt_buf_add_str(&b, i < 3 - out ? WT_STR("!\n") : WT_STR("\"\n"));
+        assert_int_equal(falls(FILTER_FINEWEB, &b, "fineweb: lines end without punctuation"), out);
+        start(&b, "");
+        for (int i = 0; i < 100; i++) {                             /* a short line has 30 letters at the most */
+            wt_buf_add_str(&b, WT_STR("the"));
+            add_words(&b, 8 * i, 8 * i + (i < 67 + out ? 4 : 8));
+            wt_buf_add_str(&b, i < 67 + out ? WT_STR("qo.\n") : WT_STR(" of.\n"));
+        }
+        assert_int_equal(falls(FILTER_FINEWEB, &b, "fineweb: short lines"), out);
+        start(&b, "the of and so on.\nthe of and so on.\n");         /* 17 letters stand twice: a hundredth of 1,700 */
+        for (int i = 0; i < 25; i++) add_words(&b, 10 * i, 10 * i + 10), wt_buf_add_str(&b, WT_STR(" ends.\n"));
+        wt_buf_add_str(&b, WT_STR("and then it ends"));
+        size_t chars = 2 * 17 + 25 * (10 * 6 - 1 + 6) + 16;
+        for (; chars < (size_t)(1700 - out); chars++) wt_buf_add_char(&b, '.');
+        assert_int_equal(falls(FILTER_FINEWEB, &b, "fineweb: characters in duplicate lines"), out);
+    }
+    /* line ends a word: 91 lines of three words, and words more until 90 of 300 are line ends */
+    for (int more = 24; more <= 28; more++) {
+        start(&b, "");
+        for (int i = 0; i < 91; i++) {
+            wt_buf_add_str(&b, i % 2 ? WT_STR("the ") : WT_STR("of "));
+            add_word(&b, 3 * i, 13), wt_buf_add_char(&b, ' '), add_word(&b, 3 * i + 1, 13);
+            if (i < 12) wt_buf_add_char(&b, '.');
+            wt_buf_add_char(&b, '\n');
+        }
+        b.len--;
+        add_words(&b, 5000, 5000 + more - 12);
+        bool out = 90.0 / (91 * 3 + more) > 0.3;
+        assert_int_equal(falls(FILTER_FINEWEB, &b, "fineweb: line ends per word"), out);
+    }
+    wt_buf_free(&b);
 }
 
 static void test_site_lines(void **state) {
@@ -357,7 +522,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_charset), cmocka_unit_test(test_dates), cmocka_unit_test(test_model_rows),
         cmocka_unit_test(test_model_lanes),
-        cmocka_unit_test(test_filters), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
+        cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
+        cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
         cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
