@@ -44,7 +44,7 @@ done
 same "standard output of two ranks" x y
 
 # Killed, all ranks or one of them, and continued by another number of ranks. The filters are small enough to be saved.
-kill="docs.jsonl --exact --near --urls --paragraphs --part-bytes 200K --expect 3000 -q -j 1"
+kill="docs.jsonl --exact --near --bytes-per-doc 12 --part-bytes 200K --expect 2000 -q -j 1"
 "$D" $kill -o whole
 n=2 i=0
 for ms in 00 03 09; do
