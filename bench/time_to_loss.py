@@ -177,7 +177,7 @@ def reached(curve, loss):
     """CPU seconds at which a curve falls to a loss, by a straight line between its points; None: never."""
     for (s0, _, v0), (s1, _, v1) in zip(curve, curve[1:]):
         if v1 <= loss:
-            return s1 if v0 <= loss or v0 == v1 else s0 + (s1 - s0) * (v0 - loss) / (v0 - v1)
+            return s0 if v0 <= loss else s0 + (s1 - s0) * (v0 - loss) / (v0 - v1)
     return curve[0][0] if curve and curve[0][2] <= loss else None
 
 
@@ -219,7 +219,7 @@ def main():
     p.add_argument("--points", type=int, default=8, help="validations in a run")
     p.add_argument("--together", action="store_true", help="all contenders at once, for equal load")
     p.add_argument("--contenders", default="ours,ours third,small batch,default batch")
-    p.add_argument("--peer-lr", type=float, default=1e-3)
+    p.add_argument("--peer-lr", type=float, default=2e-3)
     p.add_argument("--peer-batch", type=int, default=512, help="the best found")
     p.add_argument("--peer-beta2", type=float, default=0.99)
     p.add_argument("--peer-warmup", type=float, default=0.05, help="share of the steps")
