@@ -134,7 +134,8 @@ int bpe_counter_visit(const bpe_counter *counter,
                       int (*visit)(void *ctx, wt_str word, uint64_t count, wt_err *err), void *ctx,
                       wt_err *err);
 
-/* Learns the merges (fewer where no pair is frequent enough). The counter's words are used up.
+/* Learns the merges (fewer where no pair is frequent enough). The counter's words are used up. WT_ELIMIT where tokens
+ * would be longer together than a tenth of options.memory: of one letter repeated for megabytes, without max_token_bytes.
  * progress (may be NULL) is told the number of merges done; non-zero from it stops (WT_ESTOP). */
 bpe_model *bpe_learn(bpe_counter *counter, int (*progress)(void *ctx, uint32_t merges), void *ctx,
                      wt_err *err);

@@ -503,12 +503,25 @@ static int recount(learner *L, uint32_t target, bool same_floor, wt_err *err) {
     return 0;
 }
 
+/* A letter that is repeated for megabytes makes tokens that double: they would be held several times over, in the model and its
+ * files, too. */
+static int check_token(const learner *L, const bpe_live_pair *p, wt_err *err) {
+    size_t bytes = bpe_token_text(&L->tokens, p->left).len + bpe_token_text(&L->tokens, p->right).len;
+    if (L->tokens.bytes.len + bytes <= L->options->memory / 10)
+        return 0;
+    return wt_fail(err, WT_ELIMIT, "after %u merges the tokens would be longer together than %llu MiB, a tenth of the memory, the next alone %zu bytes; "
+                   "limit the bytes of a token (max-token-bytes) or give more memory", L->n_merges,
+                   (unsigned long long)(L->options->memory / 10 >> 20), bytes);
+}
+
 static int learn_merges(learner *L, uint32_t target, int (*progress)(void *ctx, uint32_t merges), void *ctx, wt_err *err) {
     bool counted = false;
     while (L->n_merges < target) {
         if (counted && wants_recount(L) && recount(L, target, true, err))
             return -1;
         bpe_live_pair *p = counted ? bpe_live_take(&L->live) : NULL;
+        if (p && check_token(L, p, err))
+            return -1;
         if (p)
             merge_pair(L, p);
         else if (L->live.floor.count <= lowest_count(L) && L->live.floor.key == BPE_ANY_KEY)
