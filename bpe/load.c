@@ -324,9 +324,12 @@ static int check_model(source *s, wt_json root, wt_json model, wt_err *err) {
 /* Tokens of the vocabulary that are not of the byte alphabet must be among the added ones. */
 static int settle_odd_tokens(source *s, wt_err *err) {
     bpe_build *b = &s->build;
-    uint8_t *added = wt_xcalloc(BPE_ID_MAX, 1);
     size_t kept = 0;
+    uint32_t id_max = 0;
     int result = 0;
+    for (size_t i = 0; i < b->n_tokens; i++)
+        id_max = b->token[i].id > id_max ? b->token[i].id : id_max;
+    uint8_t *added = wt_xcalloc((size_t)id_max + 1, 1);
     for (size_t i = 0; i < b->n_tokens; i++)
         added[b->token[i].id] |= b->token[i].added == 1 || b->token[i].added == 2;
     for (size_t i = 0; i < b->n_tokens && !result; i++) {
