@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -214,11 +215,17 @@ static void long_strings_are_decoded_as_short_ones(void **state) {
     }
 }
 
+static int remove_files(void **state) {
+    for (int f = 0; f < FILES; f++)
+        remove(paths[f]);
+    return remove("long.jsonl");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_read_each_document_once), cmocka_unit_test(a_limit_is_shared),
         cmocka_unit_test(texts_in_shares_are_the_whole), cmocka_unit_test(long_strings_are_decoded_as_short_ones),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, remove_files);
 }

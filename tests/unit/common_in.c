@@ -409,6 +409,7 @@ static void every_range_of_a_file_is_its_bytes(void **state) {
             wt_in_close(range);
             wt_in_close(twin);
         }
+    remove("range.txt");
 }
 
 static void ranges_of_packed_files_are_as_stored(void **state) {
@@ -420,6 +421,7 @@ static void ranges_of_packed_files_are_as_stored(void **state) {
             range_is("range.packed", from, packed.len, (wt_str){packed.ptr + from, packed.len - (size_t)from}, 64);
         wt_buf_free(&packed);
     }
+    remove("range.packed");
 }
 
 static void ranges_of_what_is_no_file_are_refused(void **state) {
