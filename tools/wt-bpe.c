@@ -57,7 +57,7 @@ static const wt_opt encode_options[] = {
     {"jsonl", 0, WT_OPT_FLAG, &jsonl_input, NULL, "inputs are JSON lines, a document a line, its \"text\""},
     {"lines", 0, WT_OPT_FLAG, &lines_input, NULL, "inputs are plain text, a document a line"},
     {"offsets", 0, WT_OPT_STRING, &offsets, "FILE", "where each document starts, in ids: 64-bit little-endian, and the end"},
-    {"cache", 0, WT_OPT_BYTES, &cache, "SIZE", "memory for words seen, a thread"},
+    {"cache", 0, WT_OPT_BYTES, &cache, "SIZE", "memory for words seen, all threads together"},
     {0},
 };
 static const wt_opt decode_options[] = {
