@@ -20,7 +20,7 @@ static bool shuffle = true, decode, json_wanted;
 /* ---- the tokenizer as the shard library wants it ---- */
 typedef struct {
     bpe_model *model;
-    bpe_encoder **encoder;      /* one a thread */
+    bpe_encoder **encoder;      /* one a thread, with one memory of words */
     int threads;
 } tokenizing;
 
@@ -52,7 +52,7 @@ static int tokenizing_init(tokenizing *t, const char *path, int threads, wt_err 
     t->threads = threads;
     t->encoder = wt_xcalloc((size_t)threads, sizeof *t->encoder);
     for (int i = 0; i < threads; i++)
-        t->encoder[i] = bpe_encoder_new(t->model, 0);
+        t->encoder[i] = i ? bpe_encoder_share(t->encoder[0]) : bpe_encoder_new(t->model, 0);
     return 0;
 }
 
