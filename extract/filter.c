@@ -331,6 +331,7 @@ static bool is_wikipedia(wt_str url) {
 
 const char *extract_filter_run(extract_filter filter, wt_str *text, wt_str url, wt_buf *scratch) {
     if (filter == FILTER_NONE) return NULL;
+    if (!text->len) *text = WT_STR("");         /* not NULL: it is summed with */
     if (filter == FILTER_WEBTEXT)
         return is_wikipedia(url) ? "webtext: wikipedia" : count_tokens(*text) < 128 ? "webtext: under 128 tokens" : NULL;
     if (filter == FILTER_C4) return c4(text, scratch, true);

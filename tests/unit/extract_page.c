@@ -188,6 +188,11 @@ static void start(wt_buf *b, const char *text) {
 
 static void test_filter_webtext(void **state) {
     wt_buf b = {0};
+    for (int filter = FILTER_WEBTEXT; filter <= FILTER_FINEWEB; filter++) {
+        wt_str none = {0};
+        assert_non_null(extract_filter_run((extract_filter)filter, &none, WT_STR(""), &b));
+    }
+    wt_buf_clear(&b);
     for (int n = 127; n <= 128; n++) {
         start(&b, "");
         add_words(&b, 0, n);
