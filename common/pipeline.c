@@ -6,7 +6,8 @@
  * With `in_place` there are the workers and nobody else. One that is free writes the next item in order if it is
  * finished and nobody writes; else it reads an item and works on it at once, while its bytes are in this
  * core's cache. Then n threads keep n cores busy, where the other way two more wait for a core. The storage that was
- * given back last is used first, so that few items go round however many slots there are. */
+ * given back last is used first, so that few items go round however many slots there are. A writer with much to do cuts
+ * it into tasks, which come before all else: threads started for them would wait for a core, and the writer for them. */
 #include "common/pipeline.h"
 
 #include <pthread.h>
@@ -29,6 +30,9 @@ typedef struct {
     bool reading, writing, stopped;         /* in_place: somebody is at it; the user asked to stop */
     void **spare;                           /* in_place: storage nobody uses */
     int n_spare;
+    void (*task)(void *ctx, int i);         /* in_place: of the item that is being written */
+    void *task_ctx;
+    int n_tasks, n_tasks_taken, n_tasks_done;
     wt_err first_error;
     pthread_mutex_t lock;
     pthread_cond_t readable, workable, writable;
@@ -134,12 +138,37 @@ static bool read_all(ring *r) {
 
 static void news(ring *r) { pthread_cond_broadcast(&r->workable); }
 
+static void do_task(ring *r) {
+    int i = r->n_tasks_taken++;
+    pthread_mutex_unlock(&r->lock);
+    r->task(r->task_ctx, i);
+    pthread_mutex_lock(&r->lock);
+    if (++r->n_tasks_done == r->n_tasks) news(r);
+}
+
+static _Thread_local ring *writing_for;               /* this thread is in its `write` */
+
+bool wt_pipeline_tasks(int n, void (*task)(void *ctx, int i), void *ctx) {
+    ring *r = writing_for;
+    if (!r) return false;
+    pthread_mutex_lock(&r->lock);
+    r->task = task, r->task_ctx = ctx;
+    r->n_tasks = n, r->n_tasks_taken = r->n_tasks_done = 0;
+    news(r);
+    while (r->n_tasks_taken < n) do_task(r);
+    while (r->n_tasks_done < n) pthread_cond_wait(&r->workable, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
 static void write_next(ring *r) {
     int slot = (int)(r->n_written % (uint64_t)r->n_slots);
     wt_err err = {0};
     r->writing = true;
     pthread_mutex_unlock(&r->lock);
+    writing_for = r;
     int result = r->p->write ? r->p->write(r->p->ctx, r->item[slot], &err) : 0;
+    writing_for = NULL;
     pthread_mutex_lock(&r->lock);
     r->writing = false;
     r->n_written++;
@@ -184,7 +213,8 @@ static void *all_rounder(void *argument) {
     pthread_mutex_lock(&r->lock);
     while (!r->failed && !(r->end_of_input && r->n_written == r->n_read)) {
         bool finished = r->n_written < r->n_read && r->state[r->n_written % (uint64_t)r->n_slots] == FINISHED;
-        if (finished && !r->writing) write_next(r), beside(r);
+        if (r->n_tasks_taken < r->n_tasks) do_task(r);
+        else if (finished && !r->writing) write_next(r), beside(r);
         else if (!r->reading && !r->end_of_input && r->n_spare > 0) read_and_work(r, a->i_thread);
         else pthread_cond_wait(&r->workable, &r->lock);
     }

@@ -28,4 +28,8 @@ typedef struct {
 
 int wt_pipeline_run(const wt_pipeline *pipeline, wt_err *err);
 
+/* To be called by `write` of a pipeline in place: runs task(ctx, i) for i in 0..n-1, in this thread and in those that
+ * are between two items, and returns when all are done. false, and nothing is run: called from elsewhere. */
+bool wt_pipeline_tasks(int n, void (*task)(void *ctx, int i), void *ctx);
+
 #endif

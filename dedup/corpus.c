@@ -401,15 +401,9 @@ static int write_document(run *r, wt_str line, wt_str plain_id, const dedup_verd
     return put_kept(r, line, err) || put_kept(r, WT_STR("\n"), err) ? -1 : 0;
 }
 
-/* Threads for the filters: the others are busy with the keys of later batches, but n-grams are so many that judging
- * them is most of the work. */
-static int judges(const run *r) {
-    if (wt_cluster_size() > 1 || r->job->all.rules.ngram) return r->job->all.threads;
-    return r->job->all.threads > 1 ? r->job->all.threads / 2 : 1;
-}
-
 static int batch_judge(run *r, batch *b, wt_err *err) {
-    return r->counting ? dedup_count_paragraphs(r->d, b->keys, judges(r), err) : dedup_judge(r->d, b->keys, judges(r), err);
+    int threads = r->job->all.threads;                /* those between two batches help with the filters */
+    return r->counting ? dedup_count_paragraphs(r->d, b->keys, threads, err) : dedup_judge(r->d, b->keys, threads, err);
 }
 
 static int write_lines(run *r, const batch *b, wt_err *err) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cluster.h"
+#include "common/pipeline.h"
 #include "dedup/bloom_impl.h"
 
 /* ---- tasks ---- */
@@ -28,6 +29,7 @@ void parallel_tasks(int threads, int n, void (*task)(void *ctx, int i), void *ct
     pthread_t thread[THREADS_MAX];
     task_queue q = {task, ctx, n, 0};
     int started = 0;
+    if (threads > 1 && wt_pipeline_tasks(n, task, ctx)) return;
     if (threads > THREADS_MAX) threads = THREADS_MAX;
     if (threads > n) threads = n;
     while (started < threads - 1 && pthread_create(&thread[started], NULL, task_worker, &q) == 0)

@@ -37,7 +37,7 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
  * owners read their shards. */
 void keyset_stats(const keyset *set, int threads, bloom_stats *stats);
 
-/* Runs task(ctx, i) for i in 0..n-1 in up to `threads` threads. */
+/* Runs task(ctx, i) for i in 0..n-1 in up to `threads` threads; where a pipeline's item is judged, in the pipeline's. */
 void parallel_tasks(int threads, int n, void (*task)(void *ctx, int i), void *ctx);
 
 #endif

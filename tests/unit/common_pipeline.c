@@ -1,5 +1,5 @@
 /* common_pipeline.c - items come out in the order of reading for any number of threads, and what is left to
- * `beside` is done; the first failure of any station ends the run with its words, after a prefix of the items
+ * `beside` is done, tasks of `write` once each; the first failure of any station ends the run with its words, after a prefix of the items
  * was written. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/hash.h"
 #include "common/pipeline.h"
@@ -19,10 +20,12 @@ typedef struct {
     int n_new, n_free;
     bool in_place;
     uint64_t left, n_beside;                         /* what `write` leaves to `beside` */
+    uint64_t n_shared, bad_tasks;                    /* writes whose tasks were shared */
 } run;
 
 typedef struct {
     uint64_t number, value;
+    uint32_t done[8];                                /* how often each task was run */
 } item;
 
 static void *item_new(void *ctx) {
@@ -51,9 +54,25 @@ static int work_item(void *ctx, void *it, int i_thread, wt_err *err) {
     x->value = wt_mix64(x->number);
     return 0;
 }
+static void task(void *ctx, int i) {
+    for (volatile uint64_t n = wt_mix64((uint64_t)i) % 500; n > 0; n--) {}
+    ((item *)ctx)->done[i]++;
+}
+
+/* Up to eight tasks, none for some; twice for one item, as one rule is judged after another. */
+static void write_by_tasks(run *r, item *x) {
+    for (int n = (int)(x->number % 9), turn = 0; turn < 2; turn++) {
+        memset(x->done, 0, sizeof x->done);
+        if (!wt_pipeline_tasks(n, task, x)) continue;
+        r->n_shared += turn;
+        for (int i = 0; i < 8; i++) r->bad_tasks += x->done[i] != (uint32_t)(i < n);
+    }
+}
+
 static int write_item(void *ctx, void *it, wt_err *err) {
     run *r = ctx;
     item *x = it;
+    write_by_tasks(r, x);
     if (x->number == r->fail_write) return wt_fail(err, WT_EIO, "write broke");
     __atomic_fetch_add(&r->left, 1, __ATOMIC_RELAXED);
     r->bad_order += x->number != ++r->n_written || x->value != wt_mix64(x->number);
@@ -83,6 +102,8 @@ static void order_is_that_of_reading(void **state) {
             assert_int_equal(r.bad_order, 0);
             assert_int_equal(r.n_beside + r.left, counts[c / 2]);
             if (r.in_place) assert_int_equal(r.left, 0);     /* each write is followed by it */
+            assert_int_equal(r.n_shared, r.in_place && THREADS[t] > 1 ? counts[c / 2] : 0);
+            assert_int_equal(r.bad_tasks, 0);
             assert_true(r.n_new == r.n_free && r.n_new > 0);
         }
 }
@@ -97,7 +118,7 @@ static void the_first_failure_ends_the_run(void **state) {
                 wt_err err = {0};
                 assert_int_equal(go(&r, THREADS[t], &err), -1);
                 assert_string_equal(err.text, words[station]);
-                assert_true(r.n_written < at && r.bad_order == 0);
+                assert_true(r.n_written < at && r.bad_order == 0 && r.bad_tasks == 0);
                 assert_int_equal(r.n_new, r.n_free);
             }
 }
