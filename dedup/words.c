@@ -112,26 +112,17 @@ void words_hash_plain(words_rule rule, wt_str text, u64_list *out) {
 
 /* ---- runs of bytes: alnum and whitespace ---- */
 
-/* Classes of bytes: 1 may be in an alnum word, 2 may be in a word between white space. */
-static const uint8_t *byte_classes(void) {
-    static uint8_t class[256];
-    static bool ready;
-    if (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE)) {
-        for (int c = 0; c < 256; c++) {
-            bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-            bool space = c == ' ' || (c >= 9 && c <= 13);
-            uint8_t bits = (uint8_t)((letter || c >= 128 ? RUN_ALNUM : 0) | (!space ? RUN_WHITESPACE : 0));
-            __atomic_store_n(&class[c], bits, __ATOMIC_RELAXED);
-        }
-        __atomic_store_n(&ready, true, __ATOMIC_RELEASE);
-    }
-    return class;
-}
+/* What runs a byte may be in: letters, digits and bytes of other alphabets in both, white space in none, the rest
+ * in those between white space. */
+enum { BOTH = RUN_ALNUM | RUN_WHITESPACE };
+static const uint8_t CLASS[256] = {
+    [0 ... 8] = RUN_WHITESPACE, [14 ... 31] = RUN_WHITESPACE, [33 ... 47] = RUN_WHITESPACE, ['0' ... '9'] = BOTH,
+    [58 ... 64] = RUN_WHITESPACE, ['A' ... 'Z'] = BOTH, [91 ... 96] = RUN_WHITESPACE, ['a' ... 'z'] = BOTH,
+    [123 ... 127] = RUN_WHITESPACE, [128 ... 255] = BOTH};
 
 uint64_t run_mask_plain(const char *block, int run) {
-    const uint8_t *class = byte_classes();
     uint64_t mask = 0;
-    for (int i = 0; i < 64; i++) mask |= (uint64_t)((class[(uint8_t)block[i]] & run) != 0) << i;
+    for (int i = 0; i < 64; i++) mask |= (uint64_t)((CLASS[(uint8_t)block[i]] & run) != 0) << i;
     return mask;
 }
 
@@ -220,8 +211,7 @@ static void words_runs(words_rule rule, wt_str text, u64_list *out) {
         if (done == 0) {                              /* one run fills the window: look for its end */
             size_t n = WINDOW;
             int run = rule == WORDS_ALNUM ? RUN_ALNUM : RUN_WHITESPACE;
-            const uint8_t *class = byte_classes();
-            while (at + n < text.len && class[(uint8_t)text.ptr[at + n]] & run) n++;
+            while (at + n < text.len && CLASS[(uint8_t)text.ptr[at + n]] & run) n++;
             words_chars(rule, (wt_str){text.ptr + at, n}, out);
             done = n;
         }
