@@ -196,8 +196,12 @@ static const char *value_at(const char *p, const char *end, wt_json *value, prob
     return stop;
 }
 
+/* The text, whose pointer may be null where it is empty: null moves nowhere. */
+static wt_str not_null(wt_str text) { return text.ptr ? text : WT_STR(""); }
+
 int wt_json_parse(wt_str text, wt_json *value, wt_err *err) {
     problem why;
+    text = not_null(text);
     const char *end = text.ptr + text.len;
     const char *p = value_at(skip_space(text.ptr, end), end, value, &why);
     if (!p) return broken(err, text, why.at, why.what);
@@ -282,6 +286,7 @@ int wt_json_key_find_escaped(const wt_json_keys *keys, wt_str key) {
 
 int wt_json_pick_plain(wt_str line, const wt_json_keys *keys, wt_json *values, bool first, wt_err *err) {
     problem why;
+    line = not_null(line);
     const char *end = line.ptr + line.len, *p = skip_space(line.ptr, end);
     int n_left = keys->n;
     memset(values, 0, (size_t)keys->n * sizeof *values);
@@ -479,6 +484,7 @@ void wt_json_add_string(wt_buf *out, wt_str s) {
     }
     wt_buf_reserve(out, s.len + 2);
     wt_buf_add_char(out, '"');
+    s = not_null(s);
     const char *run = s.ptr, *end = s.ptr + s.len;
     for (const char *p = run; p < end; p++) {
         unsigned char c = (unsigned char)*p;

@@ -39,6 +39,7 @@ int wt_utf8_encode(uint32_t cp, char out[4]) {
 
 /* Position of the first byte that does not continue valid UTF-8, s.len where there is none. */
 static size_t valid_prefix(wt_str s) {
+    if (s.len == 0) return 0;                /* its pointer may be null */
     const char *p = s.ptr, *end = s.ptr + s.len;
     while (p < end) {
         uint64_t word;

@@ -385,6 +385,20 @@ static void strings_decode(void **state) {
     wt_arena_free(arena);
 }
 
+/* The sanitizer refuses null + 0, which is what an empty slice may hold. */
+static void a_null_pointer_of_length_0_is_the_empty_text(void **state) {
+    static const wt_str keys[] = {{"a", 1}};
+    wt_str empty = {NULL, 0};
+    wt_json value;
+    wt_buf out = {0};
+    assert_int_equal(wt_json_parse(empty, &value, NULL), -1);
+    assert_int_equal(wt_json_check(empty, NULL), -1);
+    assert_int_equal(wt_json_pick(empty, keys, 1, &value, NULL), -1);
+    wt_json_add_string(&out, empty);
+    assert_string_equal(out.ptr, "\"\"");
+    wt_buf_free(&out);
+}
+
 static void written_strings_read_back(void **state) {
     wt_rng r;
     wt_rng_init(&r, 7, 0);
@@ -479,6 +493,7 @@ int main(void) {
         cmocka_unit_test(fast_scanners_equal_the_plain_one),
         cmocka_unit_test(pick_takes_the_last_and_pick_first_the_first),
         cmocka_unit_test(strings_decode),
+        cmocka_unit_test(a_null_pointer_of_length_0_is_the_empty_text),
         cmocka_unit_test(written_strings_read_back),
         cmocka_unit_test(numbers_read),
         cmocka_unit_test(doubles_written_read_back_exactly),
