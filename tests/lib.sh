@@ -69,6 +69,30 @@ kill_below() {
     [ -z "$_tree" ] || kill -9 $_tree 2>/dev/null
 }
 
+# same_parts NAME FOLDER FOLDER: both hold the same *.zst, byte by byte.
+same_parts() {
+    _bad=$(for _f in $(cd "$2" && ls *.zst) $(cd "$3" && ls *.zst); do cmp "$2/$_f" "$3/$_f" 2>&1; done)
+    if [ -z "$_bad" ]; then ok "$1"; else not_ok "$1" "$_bad"; fi
+}
+
+# killed_ranks_go_on FOLDER "SECONDS..." COMMAND...: COMMAND -o killed on two ranks is killed so many seconds after it has a state, all
+# ranks or the last of them, and continued by another number of ranks, until it has written what FOLDER holds.
+killed_ranks_go_on() {
+    _whole=$1 _delays=$2 _ranks=2 _i=0; shift 2
+    for _s in $_delays; do
+        on_ranks $_ranks "$@" -o killed 2>killed.err & _pid=$!
+        while [ ! -d killed/.state ] && kill -0 $_pid 2>/dev/null; do sleep 0.005; done
+        sleep "$_s"
+        _i=$((_i + 1))
+        if [ $((_i % 2)) = 0 ]; then kill_below $_pid; else kill_below $_pid 1; fi
+        wait $_pid 2>/dev/null
+        _ranks=$((_ranks % 3 + 1))
+        check "killed after $_s s, then $_ranks ranks" on_ranks $_ranks "$@" -o killed
+        same_parts "the same files" "$_whole" killed
+        rm -rf killed
+    done
+}
+
 # toy_shards N VAL_FRACTION: N documents of 60 of 30 words in docs.jsonl, a tokenizer of 300 ids in tok/, shards/.
 toy_shards() {
     awk -v n_docs="$1" 'BEGIN { n = split("the of and to in a is that it was for on are as with his they at be this have from or one had by word but not what all were", w, " "); s = 7

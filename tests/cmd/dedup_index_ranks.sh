@@ -14,15 +14,11 @@ awk 'BEGIN { srand(11); n = 0
     print "no json"; print "{\"id\":7,\"text\":\" \"}" }' >docs.jsonl
 head -1700 docs.jsonl >a.jsonl; tail -n +1701 docs.jsonl | zstd -q >b.jsonl.zst
 index="docs.jsonl --index --keep score --part-bytes 300K --index-memory 1M -q -j 1"
-same_files() {
-    _bad=$(for f in $(cd one && ls *.zst) $(cd "$2" && ls *.zst); do cmp "one/$f" "$2/$f" 2>&1; done)
-    [ -z "$_bad" ] && ok "$1" || not_ok "$1" "$_bad"
-}
 check "one rank" "$BIN/wt-dedup" $index -o one
 [ "$(ls one/part-* | wc -l)" -gt 5 ] && ok "many parts" || not_ok "many parts" "$(ls one)"
 for n in 2 3; do
     check "$n ranks" on_ranks $n "$D" $index -o r$n --report r$n.json
-    same_files "$n ranks: the same files" r$n
+    same_parts "$n ranks: the same files" one r$n
     [ ! -e r$n/.state ] && ok "$n ranks: nothing is left over" || not_ok "$n ranks: nothing is left over" "$(ls r$n/.state)"
 done
 "$BIN/wt-dedup" $index -o counts --report one.json
@@ -39,19 +35,7 @@ for f in one cut; do zstd -dcq $f/*.zst >$f.text; done
 same "the same documents from other files" one.text cut.text
 
 # Killed, all ranks or one of them, and continued by another number of ranks.
-n=2 i=0
-for ms in 00 04 12; do
-    on_ranks $n "$D" $index -o killed 2>killed.err & pid=$!
-    while [ ! -d killed/.state ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
-    sleep 0.$ms
-    i=$((i + 1))
-    if [ $((i % 2)) = 0 ]; then kill_below $pid; else kill_below $pid 1; fi
-    wait $pid 2>/dev/null
-    n=$((n % 3 + 1))
-    check "killed after 0.$ms s, then $n ranks" on_ranks $n "$D" $index -o killed
-    same_files "the same files" killed
-    rm -rf killed
-done
+killed_ranks_go_on one "0 0.04 0.12" "$D" $index
 head -c 3000 b.jsonl.zst >bad.jsonl.zst
 check_fails 1 "a damaged input ends all ranks" on_ranks 2 "$D" bad.jsonl.zst -o bad --index -q
 equal "and leaves no part" "$(ls bad/*.zst 2>/dev/null)" ""

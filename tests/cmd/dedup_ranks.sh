@@ -46,18 +46,5 @@ same "standard output of two ranks" x y
 # Killed, all ranks or one of them, and continued by another number of ranks. The filters are small enough to be saved.
 kill="docs.jsonl --exact --near --bytes-per-doc 12 --part-bytes 200K --expect 2000 -q -j 1"
 "$D" $kill -o whole
-n=2 i=0
-for ms in 00 03 09; do
-    on_ranks $n "$M/wt-dedup" $kill -o killed 2>killed.err & pid=$!
-    while [ ! -d killed/.state ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
-    sleep 0.$ms
-    i=$((i + 1))
-    if [ $((i % 2)) = 0 ]; then kill_below $pid; else kill_below $pid 1; fi
-    wait $pid 2>/dev/null
-    n=$((n % 3 + 1))
-    check "killed after 0.$ms s, then $n ranks" on_ranks $n "$M/wt-dedup" $kill -o killed
-    _bad=$(for f in $(cd whole && ls *.zst) $(cd killed && ls *.zst); do cmp "whole/$f" "killed/$f" 2>&1; done)
-    [ -z "$_bad" ] && ok "the same files" || not_ok "the same files" "$_bad"
-    rm -rf killed
-done
+killed_ranks_go_on whole "0 0.03 0.09" "$M/wt-dedup" $kill
 check_fails 1 "a bad input of all ranks ends all" ranks 2 nosuch.jsonl -o bad $all
