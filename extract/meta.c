@@ -410,36 +410,36 @@ static void collect(finder *f, page_meta *m) {
 }
 
 /* ---- cleaning ---- */
+/* Bytes of the white space or control character that s begins with, no-break space among them; 0: none. */
+static size_t blank_bytes(wt_str s) {
+    if ((unsigned char)s.ptr[0] <= ' ') return 1;
+    return s.len > 1 && (unsigned char)s.ptr[0] == 0xc2 && (unsigned char)s.ptr[1] == 0xa0 ? 2 : 0;
+}
+
 /* White space and HTML that hides in attributes: one line of text. */
 static wt_str one_line(finder *f, wt_str s) {
     wt_buf_clear(&f->scratch);
     bool space = false, tag = false;
     for (size_t i = 0; i < s.len && f->scratch.len < 4000; i++) {
         char c = s.ptr[i];
-        bool nbsp = (unsigned char)c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] == 0xa0;
         if (c == '<' && i + 1 < s.len && (s.ptr[i + 1] == '/' || ((s.ptr[i + 1] | 32) >= 'a' && (s.ptr[i + 1] | 32) <= 'z')) &&
             memchr(s.ptr + i, '>', s.len - i)) tag = true;
         if (tag) {
             if (c == '>') tag = false, space = true;
             continue;
         }
-        if ((unsigned char)c <= ' ' || nbsp) {
-            space = true;
-            i += nbsp;
-            continue;
-        }
         char out[16];
         size_t n = 0, took = c == '&' ? html_reference(s.ptr + i, s.ptr + s.len, false, out, &n) : 0;
-        if (took) {                                 /* escaped twice, as JSON-LD often is */
-            if (space && f->scratch.len) wt_buf_add_char(&f->scratch, ' ');
-            space = false;
-            wt_buf_add(&f->scratch, out, n);
-            i += took - 1;
+        if (!took) out[0] = c, n = 1;               /* took: escaped twice, as JSON-LD often is */
+        size_t blank = blank_bytes(took ? (wt_str){out, n} : (wt_str){s.ptr + i, s.len - i});
+        i += (took ? took : blank ? blank : 1) - 1;
+        if (blank) {
+            space = true;
             continue;
         }
         if (space && f->scratch.len) wt_buf_add_char(&f->scratch, ' ');
         space = false;
-        wt_buf_add_char(&f->scratch, c);
+        wt_buf_add(&f->scratch, out, n);
     }
     return f->scratch.len ? wt_arena_copy(f->arena, wt_buf_view(&f->scratch)) : (wt_str){NULL, 0};
 }

@@ -422,6 +422,20 @@ static void test_article(void **state) {
     check_article(EXTRACT_PARSER_GUMBO);
 }
 
+/* References that were escaped twice are decoded, and white space among them stays no line of its own. */
+static void titles_and_descriptions_are_one_line(void **state) {
+    static const char page[] =
+        "<html><head><title>Salt &amp;amp;&amp;#10; Sea &amp;NewLine;&amp;nbsp;Air</title><meta name=description content='&amp;#160;\n Tides,&amp;#8;&amp;Tab;twice '>"
+        "</head><body><p>The sea rises and falls twice a day on most coasts.</p></body></html>";
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    extract_page p;
+    assert_int_equal(extract_run(x, wt_str_of(page), WT_STR("https://sea.example/"), WT_STR("text/html"), &p, &err), 0);
+    assert_true(wt_str_eq(p.title, WT_STR("Salt & Sea Air")));
+    assert_true(wt_str_eq(p.description, WT_STR("Tides, twice")));
+    extractor_free(x);
+}
+
 /* Code in the markups of the web comes out as the lines it was written in, without the numbers beside them. */
 static void test_code(void **state) {
     static const char *const codes[] = {
@@ -529,6 +543,7 @@ int main(void) {
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
+        cmocka_unit_test(titles_and_descriptions_are_one_line),
         cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
