@@ -817,8 +817,8 @@ static int sum_over_ranks(bpe_counter *c, wt_err *err) {
     bpe_words_free(&own);
     if (!result)
         result = gather(c, err);
-    if (wt_cluster_any(result != 0))
-        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+    if (wt_cluster_agree(result, err))
+        return -1;
     own = c->words;
     bpe_words_init(&c->words, own.memory, c->options.temp_dir);
     result = exchange(c, &own, false, receive_to_words, err);
@@ -828,12 +828,8 @@ static int sum_over_ranks(bpe_counter *c, wt_err *err) {
 }
 
 int bpe_counter_finish(bpe_counter *c, wt_err *err) {
-    int result = gather(c, err);
-    if (wt_cluster_size() == 1)
-        return result;
-    if (wt_cluster_any(result != 0))
-        return result ? -1 : wt_fail(err, WT_EIO, "another rank failed");
-    return sum_over_ranks(c, err);
+    int result = wt_cluster_agree(gather(c, err), err);
+    return result || wt_cluster_size() == 1 ? result : sum_over_ranks(c, err);
 }
 
 uint64_t bpe_counter_words(const bpe_counter *c) { return c->words.n; }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/str.h"
+#include "common/tool.h"
 
 #ifdef WT_MPI
 #include <mpi.h>
@@ -359,3 +360,10 @@ size_t wt_cluster_work_bytes(const wt_cluster_work *work) { (void)work; return 0
 void wt_cluster_finish(wt_cluster_work *work, int threads) { (void)work, (void)threads; }
 
 #endif
+
+int wt_cluster_agree(int result, wt_err *err) {
+    uint64_t code = result == 0 ? 0 : err && err->code ? err->code : WT_EIO;
+    wt_cluster_max_u64(&code, 1);
+    if (result || !code) return result;
+    return code == WT_ESTOP ? wt_stop_error(err) : wt_fail(err, WT_EIO, "another rank failed");
+}

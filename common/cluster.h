@@ -27,6 +27,9 @@ void wt_cluster_broadcast(void *bytes, size_t n, int root);
 void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, size_t *counts);
 /* True on all ranks if it is true on any. */
 bool wt_cluster_any(bool flag);
+/* What fails on one rank fails on all: the others must not wait for it. 0 where no rank's result is a failure; else a rank's own
+ * result, or -1 and in words that another rank failed, or WT_ESTOP where another was asked to stop. */
+int wt_cluster_agree(int result, wt_err *err);
 /* n bytes of rank `from` come to rank `to`; other ranks may call as well. */
 void wt_cluster_move(void *bytes, size_t n, int from, int to);
 uint64_t wt_cluster_sent_bytes(void);                 /* by this rank so far, without MPI's own words */

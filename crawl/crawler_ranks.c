@@ -154,8 +154,8 @@ int ranks_meet(crawler *c, wt_err *err) {
     if (wt_now() - c->exchanged_at < MEET_EVERY_S)
         return 1;
     bool failed = hand_over(c, err) != 0;              /* what was received is committed now, on all ranks */
-    if (wt_cluster_any(failed))
-        return failed ? -1 : wt_fail(err, WT_EIO, "another rank failed");
+    if (wt_cluster_agree(failed ? -1 : 0, err))
+        return -1;
     if (c->sent && (crawl_state_begin(c->state, err) || crawl_state_clear_outbox(c->state, err)))
         failed = true;
     c->sent = false;

@@ -489,10 +489,10 @@ static int ranks_round(run *r, rounds *x, wt_err *err) {
     if (r->counting) return 0;
     for (size_t i = 0; i < n && !result; i++)
         if (rounds_is_mine(x, i)) result = lines_make(r, rounds_item(x, i), err);
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     rounds_share(x, lines_pack, lines_unpack);
     for (size_t i = 0; i < n && !result; i++) result = rank_write(r, rounds_item(x, i), err);
-    if (rounds_agree(result, err) || rank_frames_meet(r->all_kept, err) ||
+    if (wt_cluster_agree(result, err) || rank_frames_meet(r->all_kept, err) ||
         (r->all_dropped && rank_frames_meet(r->all_dropped, err))) return -1;
     for (size_t i = 0; i < n; i++)
         if (batch_end(r, rounds_item(x, i), err)) return -1;
@@ -576,7 +576,7 @@ static int load_or_make(run *r, bool *done, wt_err *err) {
 static int publish(run *r, wt_err *err) {
     if (close_part(r, err)) return -1;
     int result = r->to_folder && wt_cluster_rank() == 0 ? parts_join_dropped(r->job->all.output, r->work_dir, r->i_part, (wt_str){0}, err) : 0;
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     return r->job->state ? save(r, r->job->state, err) : 0;
 }
 
@@ -640,7 +640,7 @@ static int run_all(run *r, wt_err *err) {
     int result = load_or_make(r, &done, err);
     for (size_t i = 0; i < r->job->n_read_only && !result; i++)
         result = dedup_read_only(r->d, r->job->read_only[i], err);
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     if (!done && (run_passes(r, err) || publish(r, err))) return -1;
     report(r);
     return done ? 0 : check_read_only(r, err);

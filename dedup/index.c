@@ -339,7 +339,7 @@ static int sketch_round(run *r, rounds *x, wt_err *err) {
         if (rounds_is_mine(x, i)) result = batch_store(r, rounds_item(x, i), err);
         if (!result) result = batch_pass(r, rounds_item(x, i), err);
     }
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 static int sketch_all(run *r, wt_err *err) {
@@ -371,7 +371,7 @@ static int files_open(run *r, wt_err *err) {
     const char *name[] = {"sketches", "documents", "ids"};
     int *file[] = {&r->sketches, &r->documents, &r->ids}, result = 0;
     for (int i = 0; i < 3 && my_rank() == 0 && !result; i++) result = file_open(r, name[i], O_CREAT | O_TRUNC, file[i], err);
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     for (int i = 0; i < 3 && my_rank() > 0 && !result; i++) result = file_open(r, name[i], 0, file[i], err);
     return result;
 }
@@ -431,14 +431,14 @@ static int mark_sketched(const run *r, const char *path, wt_err *err) {
 static int index_build(run *r, const char *path, wt_err *err) {
     int n_runs = 0, result = files_open(r, err);
     if (!result && !(r->bands = spill_new(r->dir, "bands", my_rank(), r->job->memory, err))) result = -1;
-    if (rounds_agree(result, err) || read_all(r, "sketching", sketch_all, err)) return -1;
+    if (wt_cluster_agree(result, err) || read_all(r, "sketching", sketch_all, err)) return -1;
     if ((n_runs = spill_end(r->bands, err)) < 0) result = -1;
     spill_free(r->bands);
     r->bands = NULL;
     if (!result) result = files_close(r, err);
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     tell_runs(r, n_runs);
-    return rounds_agree(my_rank() == 0 ? mark_sketched(r, path, err) : 0, err);
+    return wt_cluster_agree(my_rank() == 0 ? mark_sketched(r, path, err) : 0, err);
 }
 
 /* What mark_sketched() wrote: the ranges are as many as ranks there were then. */
@@ -482,13 +482,13 @@ static int decide(run *r, const char *path, wt_err *err) {
     bool writes = my_rank() == 0;
     size_t bytes = (r->n_docs + 1) * sizeof(index_decision);
     index_decision *decision = writes ? wt_big_alloc(bytes, "decisions", err) : NULL;
-    if (rounds_agree(writes && !decision, err)) return -1;
+    if (wt_cluster_agree(writes && !decision, err)) return -1;
     wt_progress_begin("comparing", "band keys", 0);
     int result = index_decide(&set, decision, err);
     wt_progress_end();
     if (writes && !result) result = wt_write_file(path, (wt_str){(char *)decision, r->n_docs * sizeof *decision}, err);
     if (decision) wt_big_free(decision, bytes);
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 /* ---- pass 2 ---- */
@@ -624,12 +624,12 @@ static int join_dropped(const run *r, wt_err *err) {
 }
 
 static int write_corpus(run *r, wt_err *err) {
-    if (rounds_agree(read_all(r, "writing", write_parts, err), err)) return -1;
+    if (wt_cluster_agree(read_all(r, "writing", write_parts, err), err)) return -1;
     wt_cluster_sum_u64((uint64_t *)&r->count, sizeof r->count / sizeof(uint64_t));
     if (r->count.docs_in != r->n_docs)
         return wt_fail(err, WT_EDATA, "%llu documents in the first pass and %llu in the second; rerun with --force",
                        (unsigned long long)r->n_docs, (unsigned long long)r->count.docs_in);
-    return rounds_agree(my_rank() == 0 ? join_dropped(r, err) : 0, err);
+    return wt_cluster_agree(my_rank() == 0 ? join_dropped(r, err) : 0, err);
 }
 
 /* ---- the run ---- */
@@ -657,10 +657,10 @@ static int run_all(run *r, wt_err *err) {
     bool found = is_there(sketched), all_found = is_there(decided) && found;
     int result = found ? index_load(r, sketched, err) : index_build(r, sketched, err);
     if (!result) result = index_map(r, err);
-    result = rounds_agree(result, err);
+    result = wt_cluster_agree(result, err);
     if (!result && !all_found) result = decide(r, decided, err);
     if (!result && my_rank() == 0) spill_remove(r->dir, "bands", r->n_ranges, r->n_runs);
-    if (!result) result = rounds_agree(map_file(r, "decisions", r->n_docs * sizeof(index_decision), &r->m_decisions, err), err);
+    if (!result) result = wt_cluster_agree(map_file(r, "decisions", r->n_docs * sizeof(index_decision), &r->m_decisions, err), err);
     if (!result) result = write_corpus(r, err);
     if (!result) report(r);
     free(sketched), free(decided);
@@ -687,7 +687,7 @@ static int work_dir_make(const run *r, bool fresh, wt_err *err) {
     int result = 0;
     if (my_rank() == 0 && fresh && wt_exists(r->dir)) result = wt_remove_tree(r->dir, err);
     if (my_rank() == 0 && !result) result = wt_mkdirs(r->dir, err);
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 static int job_check(const index_job *job, wt_err *err) {
@@ -715,7 +715,7 @@ int index_run(const index_job *job, wt_err *err) {
         r.dir = wt_path_join(job->all.output, ".state");
         result = work_dir_make(&r, begin == WT_RUN_FRESH, err);
         if (!result) result = run_all(&r, err);
-        if (!result) result = rounds_agree(my_rank() == 0 ? wt_remove_tree(r.dir, err) : 0, err);
+        if (!result) result = wt_cluster_agree(my_rank() == 0 ? wt_remove_tree(r.dir, err) : 0, err);
         if (!result) result = wt_run_finish(job->all.output, true, job->all.key, err);
     }
     run_free(&r);

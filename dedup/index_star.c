@@ -264,13 +264,13 @@ static int find_all_edges(star *s, int *n_runs, wt_err *err) {
     wt_report_count("pairs compared", told[n_ranges]);
     wt_report_count("pairs similar", told[n_ranges + 1]);
     free(told);
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 static int decide(star *s, index_decision *decision, wt_err *err) {
     size_t n = s->set->n, bytes = 2 * (n + 1) * sizeof(spill_record);
     spill_record *room = wt_big_alloc(bytes, "ranks of the documents", err);
-    if (rounds_agree(room ? 0 : -1, err)) return -1;
+    if (wt_cluster_agree(room ? 0 : -1, err)) return -1;
     rank_documents(s, room, room + n);
     find_alike(s, room, room + n);
     wt_big_free(room, bytes);
@@ -284,7 +284,7 @@ static int decide(star *s, index_decision *decision, wt_err *err) {
         spill_remove(s->set->dir, "edges", s->set->n_ranges, n_runs);
     }
     free(n_runs);
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 int index_decide(const index_set *set, index_decision *decision, wt_err *err) {

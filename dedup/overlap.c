@@ -398,14 +398,6 @@ static int train_write(void *ctx, void *item, wt_err *err) {
 
 /* ---- several ranks ---- */
 
-/* What ends one rank ends all: the others must not wait for it. */
-static int ranks_agree(int result, wt_err *err) {
-    uint64_t code = result ? err && err->code ? err->code : WT_EIO : 0;
-    wt_cluster_max_u64(&code, 1);
-    if (result || !code) return result;
-    return code == WT_ESTOP ? wt_stop_error(err) : wt_fail(err, WT_EIO, "another rank failed");
-}
-
 /* The keys of a round go to the owners of their shards, in the order of blocks. */
 static int ranks_add_keys(train_pass *p, train_item *t, wt_err *err) {
     int size = wt_cluster_size();
@@ -450,7 +442,7 @@ static int ranks_rounds(train_pass *p, wt_err *err) {
         train_item_clear(t);
         if (got > 0) result = train_work(p, t, 0, err);
         if (got > 0 && !result) train_count(p, t);
-        result = ranks_agree(got < 0 ? -1 : result, err);
+        result = wt_cluster_agree(got < 0 ? -1 : result, err);
         more = !result && wt_cluster_any(got > 0);
         if (more && p->filter) result = ranks_add_keys(p, t, err);
         if (more && p->writes && job->contaminated && !result) result = ranks_write(p->list, &t->list, err);
@@ -465,7 +457,7 @@ static int train_blocks(train_pass *p, wt_err *err) {
     wt_pipeline pipeline = {.ctx = p, .threads = p->o->job->threads, .stop_on_signal = true, .item_new = train_item_new,
                             .item_free = train_item_free, .read = train_read, .work = train_work,
                             .write = train_write};
-    return ranks_agree(wt_pipeline_run(&pipeline, err), err);
+    return wt_cluster_agree(wt_pipeline_run(&pipeline, err), err);
 }
 
 static int train_stream(train_pass *p, const char *label, wt_err *err) {
@@ -617,12 +609,12 @@ static int run_inverted(overlap *o, wt_err *err) {
     key_table table;
     train_pass pass = {.o = o, .table = &table};
     int result = table_make(o, &table, err);
-    if (!result) result = ranks_agree(open_outputs(o->job, &pass, err), err);
+    if (!result) result = wt_cluster_agree(open_outputs(o->job, &pass, err), err);
     for (size_t g = 0; g < o->job->n_trains && !result; g++) {
         pass.i_train = g;
         result = train_stream(&pass, "streaming", err);
     }
-    result = ranks_agree(close_outputs(&pass, result, err), err);
+    result = wt_cluster_agree(close_outputs(&pass, result, err), err);
     if (!result) {
         wt_cluster_or_u64((uint64_t *)table.found, (table.mask + 1) / sizeof(uint64_t));
         wt_cluster_sum_u64(&pass.contaminated, 1);

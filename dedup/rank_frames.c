@@ -34,7 +34,7 @@ rank_frames *rank_frames_open(const char *path, int writer, int threads, wt_err 
     f->is_zstd = wt_str_ends(wt_str_of(path ? path : "-"), WT_STR(".zst"));
     bool writes = writer == wt_cluster_rank();
     if (writes) f->out = wt_out_open(path, err);
-    if (!rounds_agree(writes && !f->out ? -1 : 0, err)) return f;
+    if (!wt_cluster_agree(writes && !f->out ? -1 : 0, err)) return f;
     rank_frames_abort(f);
     return NULL;
 }
@@ -117,8 +117,8 @@ static void forget_full(rank_frames *f) {
 
 int rank_frames_meet(rank_frames *f, wt_err *err) {
     if (f->i_met == f->i_filling) return 0;           /* the same on all ranks */
-    int result = rounds_agree(pack_all(f, err), err);
-    if (!result) result = rounds_agree(gather(f, err), err);
+    int result = wt_cluster_agree(pack_all(f, err), err);
+    if (!result) result = wt_cluster_agree(gather(f, err), err);
     forget_full(f);
     return result;
 }
@@ -132,7 +132,7 @@ int rank_frames_commit(rank_frames *f, wt_str provenance, wt_err *err) {
         f->out = NULL;
     }
     rank_frames_abort(f);
-    return rounds_agree(result, err);
+    return wt_cluster_agree(result, err);
 }
 
 void rank_frames_abort(rank_frames *f) {

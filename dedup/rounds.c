@@ -44,11 +44,6 @@ size_t rounds_size(const rounds *x) { return x->n; }
 void *rounds_item(const rounds *x, size_t i) { return x->item[i]; }
 bool rounds_is_mine(const rounds *x, size_t i) { return i % (size_t)x->size == (size_t)x->rank; }
 
-int rounds_agree(int result, wt_err *err) {
-    if (!wt_cluster_any(result != 0)) return 0;
-    return result ? result : wt_fail(err, WT_EIO, "another rank failed");
-}
-
 static void work_turn(void *ctx, int turn) {
     rounds *x = ctx;
     wt_err err = {0};
@@ -72,7 +67,7 @@ int rounds_next(rounds *x, wt_err *err) {
         if (got <= 0) break;
     }
     x->end_of_input |= got == 0;
-    if (rounds_agree(got < 0 ? -1 : work_turns(x, err), err)) return -1;
+    if (wt_cluster_agree(got < 0 ? -1 : work_turns(x, err), err)) return -1;
     return x->n > 0;
 }
 

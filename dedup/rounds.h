@@ -9,7 +9,7 @@
  *         for (size_t i = 0; i < rounds_size(x); i++) ... rounds_item(x, i)    in the order of the input
  *     }
  *     rounds_free(x);
- * Alone, a rank has all turns and rounds_share does nothing. _next, _share and _agree are collective. */
+ * Alone, a rank has all turns and rounds_share does nothing. _next and _share are collective. */
 #ifndef WT_DEDUP_ROUNDS_H
 #define WT_DEDUP_ROUNDS_H
 
@@ -42,9 +42,6 @@ bool rounds_is_mine(const rounds *x, size_t i);
 /* pack appends a batch of mine to bytes; unpack takes a batch of another rank from their front. Pieces keep their order. */
 void rounds_share(rounds *x, void (*pack)(void *ctx, const void *item, wt_buf *bytes),
                   void (*unpack)(void *ctx, void *item, wt_str *bytes));
-
-/* 0 where no rank failed; else -1 on all, with words where this one has none. */
-int rounds_agree(int result, wt_err *err);
 
 /* For pack and unpack: n bytes, and how many they are. */
 void pack_bytes(wt_buf *bytes, const void *from, size_t n);

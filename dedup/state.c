@@ -151,7 +151,7 @@ static int part_open(const char *path, int *file, wt_str json, uint64_t body_at,
     int result = 0;
     if (first) result = (*file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0
                             ? wt_fail_errno(err, "cannot make it") : head_write(*file, json, body_at, n_slots, err);
-    if (rounds_agree(result, err)) return -1;
+    if (wt_cluster_agree(result, err)) return -1;
     if (!first && (*file = open(path, O_WRONLY | O_CLOEXEC)) < 0) return wt_fail_errno(err, "cannot open it");
     return 0;
 }
@@ -170,12 +170,12 @@ int dedup_save(const dedup *d, const char *path, wt_str note, wt_err *err) {
     int file = -1;
     uint64_t body_at = round_page(HEAD + json.len);
     int result = part_open(part.ptr, &file, wt_buf_view(&json), body_at, dedup_slots((dedup *)d, NULL), err);
-    result = rounds_agree(result, err);
+    result = wt_cluster_agree(result, err);
     if (!result) result = filters_write(d, file, body_at, err);
     if (!result && fsync(file)) result = wt_fail_errno(err, "cannot write it");
     if (file >= 0) close(file);
-    result = rounds_agree(result, err);
-    if (!result) result = rounds_agree(wt_cluster_rank() == 0 ? replace(part.ptr, path, err) : 0, err);
+    result = wt_cluster_agree(result, err);
+    if (!result) result = wt_cluster_agree(wt_cluster_rank() == 0 ? replace(part.ptr, path, err) : 0, err);
     if (result && wt_cluster_rank() == 0) unlink(part.ptr);
     wt_buf_free(&json);
     wt_buf_free(&part);

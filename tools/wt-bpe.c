@@ -216,11 +216,6 @@ static int count_write(void *ctx, void *item, wt_err *err) {
 
 static size_t counter_cut(const void *ctx, wt_str text) { return bpe_counter_cut(ctx, text); }
 
-/* Rank 0's failure is all ranks', or they would wait for it. */
-static int agree(int result, wt_err *err) {
-    return wt_cluster_any(result != 0) ? (result ? -1 : wt_fail(err, WT_EIO, "another rank failed")) : 0;
-}
-
 /* Rank 0 finds where the limit is, so that the others need not read what is theirs not. */
 static int share_limit(bpe_source *source, wt_err *err) {
     bool can = false;
@@ -250,15 +245,14 @@ static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input ki
     wt_pipeline pipeline = {.ctx = job, .threads = args->threads, .stop_on_signal = true,
                             .item_new = count_item_new, .item_free = count_item_free, .read = count_read,
                             .work = count_work, .write = count_write};
-    int result = agree(share_limit(&job->source, err), err);
+    int result = wt_cluster_agree(share_limit(&job->source, err), err);
     if (!result)
         result = bpe_source_plan(&job->source, err);
     wt_progress_begin("counting", "B", job->source.share_bytes);
     if (!result)
         result = wt_pipeline_run(&pipeline, err);
     wt_progress_end();
-    if (wt_cluster_any(result != 0) && result == 0)
-        result = wt_fail(err, WT_EIO, "another rank failed");
+    result = wt_cluster_agree(result, err);
     uint64_t sums[] = {job->facts.documents, job->facts.bytes, job->facts.not_json, job->facts.no_text};
     wt_cluster_sum_u64(sums, 4);
     *facts = (bpe_piece_facts){sums[0], sums[1], sums[2], sums[3]};
@@ -385,7 +379,7 @@ static int fill_counter(bpe_counter *counter, const wt_paths *paths, bpe_input k
     int bad = 0;
     for (size_t i = 0; i < from_counts.n && wt_cluster_rank() == 0 && !bad; i++)
         bad = bpe_counts_read(counter, from_counts.item[i], err);
-    if (agree(bad, err))
+    if (wt_cluster_agree(bad, err))
         return -1;
     if (bpe_counter_finish(counter, err))
         return -1;
@@ -467,8 +461,8 @@ static int train(const wt_args *args, wt_err *err) {
             result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
         if (result > 0 && result != WT_RUN_DONE) {
             bool fresh = result == WT_RUN_FRESH;
-            result = agree(fill_counter(counter, &paths, kind, args, err), err) ||
-                     agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
+            result = wt_cluster_agree(fill_counter(counter, &paths, kind, args, err), err) ||
+                     wt_cluster_agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
                      wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
             report_ranks();
             if (result && fresh && wt_report_get("documents") + wt_report_get("words") == 0)

@@ -327,17 +327,16 @@ static int scan_and_choose(const wt_args *args, const char *output, const links_
     links_store store = {.folder = folder, .input = inputs->path, .n_inputs = (int)inputs->n, .threads = args->threads};
     int result = 0;
     if (wt_cluster_rank() == 0) result = (fresh && wt_remove_tree(folder, err)) || wt_mkdirs(folder, err) ? -1 : 0;
-    bool failed = wt_cluster_any(result != 0);
-    if (!failed) {
+    result = wt_cluster_agree(result, err);
+    if (!result) {
         wt_progress_begin("scanning", "bytes", total_bytes(inputs));
         result = links_store_fill(&store, rules, err);
         wt_progress_end();
-        failed = wt_cluster_any(result != 0);
+        result = wt_cluster_agree(result, err);
     }
-    if (!failed && wt_cluster_rank() == 0) result = choose(args, &store, rules, key, err);
-    failed = wt_cluster_any(result != 0);
-    if (failed && result == 0) result = wt_fail(err, WT_EIO, "another rank failed");
-    if (wt_cluster_rank() == 0 && (!is_ordinary(output) || (result == 0 && !failed))) wt_remove_tree(folder, NULL);
+    if (!result && wt_cluster_rank() == 0) result = choose(args, &store, rules, key, err);
+    result = wt_cluster_agree(result, err);
+    if (wt_cluster_rank() == 0 && (!is_ordinary(output) || result == 0)) wt_remove_tree(folder, NULL);
     free(folder);
     return result;
 }
