@@ -101,7 +101,8 @@ static void part_piece(const char *p, const char *end, slices *out) {
         behind[n_behind++] = (wt_str){end, n};
     }
     const char *start = p;
-    for (const char *q = p; q < end && !is_address(start, end);) {
+    bool whole = is_address(start, end);
+    for (const char *q = p; q < end && !whole;) {
         if (!(n = infix_at(start, q, end))) {
             q++;
             continue;
@@ -126,11 +127,11 @@ void filter_words(wt_str text, slices *out) {
 }
 
 size_t filter_sentences(wt_str s) {
-    size_t n = 1;
+    size_t n = 1, word = 0;                     /* where the word that i is in begins */
     for (size_t i = 0; i < s.len; i++) {
+        if (is_space(s.ptr[i])) word = i + 1;
         if (s.ptr[i] != '.' && s.ptr[i] != '!' && s.ptr[i] != '?') continue;
-        size_t word = i, k = i + 1;
-        while (word > 0 && !is_space(s.ptr[word - 1])) word--;
+        size_t k = i + 1;
         while (k < s.len && strchr("\"')]", s.ptr[k])) k++;
         if (s.ptr[i] == '.' && is_abbreviation(s.ptr + word, s.ptr + i)) continue;
         n += k + 1 < s.len && is_space(s.ptr[k]);
