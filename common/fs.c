@@ -21,6 +21,17 @@ static void push(wt_paths *list, char *path) {
     list->path[list->n++] = path;
 }
 
+/* Takes the path. What cannot be read is known before a run has claimed its output. */
+static int push_readable(wt_paths *list, char *path, wt_err *err) {
+    if (strcmp(path, "-") == 0 || access(path, R_OK) == 0) {
+        push(list, path);
+        return 0;
+    }
+    wt_fail_errno(err, "cannot open '%s'", path);
+    free(path);
+    return -1;
+}
+
 static bool wanted(const char *name, const char *const *suffixes) {
     if (name[0] == '.' || wt_str_ends(wt_str_of(name), WT_STR(".part"))) return false;
     if (!suffixes) return true;
@@ -52,11 +63,13 @@ static int add_folder(wt_paths *list, const char *path, const char *const *suffi
         char *full = names.path[i];
         const char *base = strrchr(full, '/') + 1;
         struct stat s;
-        if (stat(full, &s)) continue;
-        if (S_ISDIR(s.st_mode)) {
+        if (stat(full, &s)) {
+            /* A link to nowhere, say: a corpus must not shrink in silence. */
+            if (wanted(base, suffixes)) result = wt_fail_errno(err, "cannot open '%s'", full);
+        } else if (S_ISDIR(s.st_mode)) {
             result = add_folder(list, full, suffixes, depth + 1, err);
         } else if (wanted(base, suffixes)) {
-            push(list, full);
+            result = push_readable(list, full, err);
             names.path[i] = NULL;
         }
     }
@@ -64,18 +77,22 @@ static int add_folder(wt_paths *list, const char *path, const char *const *suffi
     return result;
 }
 
+static int none_found(const char *path, const char *const *suffixes, wt_err *err) {
+    wt_buf names = {0};
+    for (int i = 0; suffixes && suffixes[i]; i++)
+        wt_buf_printf(&names, "%s%s", i ? " " : "; looked for names ending in ", suffixes[i]);
+    wt_fail(err, WT_ENOTFOUND, "no input files in folder '%s'%s", path, names.len ? names.ptr : "");
+    wt_buf_free(&names);
+    return -1;
+}
+
 int wt_paths_add(wt_paths *list, const char *path, const char *const *suffixes, wt_err *err) {
     struct stat s;
     if (strcmp(path, "-") != 0 && stat(path, &s)) return wt_fail_errno(err, "cannot open '%s'", path);
-    if (strcmp(path, "-") == 0 || !S_ISDIR(s.st_mode)) {
-        push(list, wt_xstrdup(path));
-        return 0;
-    }
+    if (strcmp(path, "-") == 0 || !S_ISDIR(s.st_mode)) return push_readable(list, wt_xstrdup(path), err);
     size_t before = list->n;
     if (add_folder(list, path, suffixes, 0, err)) return -1;
-    if (list->n > before) return 0;
-    return wt_fail(err, WT_ENOTFOUND, "no input files in folder '%s'%s%s", path,
-                   suffixes ? "; looked for names ending in " : "", suffixes ? suffixes[0] : "");
+    return list->n > before ? 0 : none_found(path, suffixes, err);
 }
 
 void wt_paths_free(wt_paths *list) {

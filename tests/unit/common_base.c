@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/fs.h"
 #include "common/hash.h"
@@ -215,6 +216,11 @@ static void files_and_folders(void **state) {
     assert_int_equal(err.code, WT_ENOTFOUND);
     assert_int_equal(wt_paths_add(&list, "d/b/c", WT_JSONL_SUFFIXES, &err), -1);
     assert_int_equal(err.code, WT_ENOTFOUND);
+    assert_non_null(strstr(err.text, ".jsonl .jsonl.zst"));
+    assert_int_equal(symlink("nowhere", "d/b/c/gone.jsonl"), 0);       /* not passed over in silence */
+    assert_int_equal(wt_paths_add(&list, "d/b/c", WT_JSONL_SUFFIXES, &err), -1);
+    assert_non_null(strstr(err.text, "d/b/c/gone.jsonl"));
+    assert_int_equal(unlink("d/b/c/gone.jsonl"), 0);
     assert_int_equal(wt_paths_add(&list, "-", NULL, &err), 0);
     assert_string_equal(list.path[list.n - 1], "-");
     wt_buf b = {0};
