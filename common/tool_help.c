@@ -1,6 +1,7 @@
 /* tool_help.c - help text, man page (roff) and bash completion from the same option tables, so that
  * none of them can disagree with what is parsed. */
 #include <ctype.h>
+#include <sys/ioctl.h>
 
 #include "common/tool_impl.h"
 
@@ -53,23 +54,42 @@ static void default_text(const wt_opt *o, char *out, size_t n) {
     }
 }
 
-enum { HELP_COLUMN = 28, WIDTH = 100 };
+enum { HELP_COLUMN = 28, LONGEST_CHOICE = 60, LEAST_WIDTH = 60, WIDTH = 100 };
 
-/* Prints words from column `indent`, broken before WIDTH; the cursor stands at `column`. */
+/* The columns of a terminal as far as lines stay readable; WIDTH where f is none. */
+static int width_of(FILE *f) {
+    struct winsize size;
+    if (ioctl(fileno(f), TIOCGWINSZ, &size) || size.ws_col == 0 || size.ws_col > WIDTH) return WIDTH;
+    return size.ws_col < LEAST_WIDTH ? LEAST_WIDTH : size.ws_col;
+}
+
+/* Prints words from column `indent`, broken before the width; '\n' begins a line. The cursor stands at `column`. */
 static void print_wrapped(FILE *f, const char *text, int indent, int column) {
-    while (*text) {
-        int word = 0;
-        while (text[word] && text[word] != ' ' && text[word] != '\n') word++;
-        if (column > indent && column + word > WIDTH) fprintf(f, "\n%*s", indent, ""), column = indent;
+    int width = width_of(f);
+    for (bool first = true; *text; first = false) {
+        int word = (int)strcspn(text, " \n");
+        if (column > indent && !first && column + 1 + word > width) fprintf(f, "\n%*s", indent, ""), column = indent;
+        else if (!first && column > indent) fputc(' ', f), column++;
         fprintf(f, "%.*s", word, text);
         column += word, text += word;
-        if (*text == '\n') fprintf(f, "\n%*s", indent, ""), column = indent, text++;
-        else if (*text == ' ') {
-            if (column < WIDTH) fputc(' ', f);
-            column++, text++;
-        }
+        if (*text == '\n') fprintf(f, "\n%*s", indent, ""), column = indent;
+        text += *text != 0;
     }
     fputc('\n', f);
+}
+
+/* An option's words, what it may be where that does not fit beside its name, and its default. */
+static void option_text(wt_buf *text, const wt_opt *o, bool with_choices) {
+    char value[128];
+    default_text(o, value, sizeof value);
+    wt_buf_printf(text, "%s", o->help);
+    if (with_choices) {
+        size_t from = text->len;
+        wt_buf_printf(text, ": %s", o->arg);
+        for (size_t i = from; i < text->len; i++)
+            if (text->ptr[i] == '|') text->ptr[i] = ' ';
+    }
+    if (value[0]) wt_buf_printf(text, " [%s]", value);
 }
 
 static void print_option(FILE *f, const wt_opt *o) {
@@ -77,15 +97,16 @@ static void print_option(FILE *f, const wt_opt *o) {
         fprintf(f, "\n%s:\n", o->help);
         return;
     }
-    char left[128], value[128], text[768];
-    snprintf(left, sizeof left, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-             o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-    default_text(o, value, sizeof value);
-    snprintf(text, sizeof text, "%s%s%s%s", o->help, value[0] ? " [" : "", value, value[0] ? "]" : "");
-    int column = fprintf(f, "%s", left);
+    bool long_choice = o->type == WT_OPT_CHOICE && strlen(o->arg) > LONGEST_CHOICE;
+    const char *arg = long_choice ? "NAME" : o->arg;
+    int column = fprintf(f, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                         o->letter ? "," : " ", o->name, arg ? " " : "", arg ? arg : "");
     if (column >= HELP_COLUMN) fprintf(f, "\n"), column = 0;
     fprintf(f, "%*s", HELP_COLUMN - column, "");
-    print_wrapped(f, text, HELP_COLUMN, HELP_COLUMN);
+    wt_buf text = {0};
+    option_text(&text, o, long_choice);
+    print_wrapped(f, text.ptr, HELP_COLUMN, HELP_COLUMN);
+    wt_buf_free(&text);
 }
 
 static void print_options(FILE *f, const wt_opt *own, const wt_opt *common) {
@@ -130,15 +151,21 @@ void wt_print_help(FILE *f, const wt_tool *tool, const wt_command *c, const wt_o
 }
 
 /* ---- man page ---- */
-static void roff(FILE *f, const char *text) {
+static void roff_lines(FILE *f, const char *text, const char *line_end) {
     bool line_start = true;
     for (const char *p = text; *p; p++) {
         if (line_start && (*p == '.' || *p == '\'')) fputs("\\&", f);
         if (*p == '-') fputs("\\-", f);
         else if (*p == '\\') fputs("\\e", f);
+        else if (*p == '\n') fputs(line_end, f);
         else fputc(*p, f);
         line_start = *p == '\n';
     }
+}
+static void roff(FILE *f, const char *text) { roff_lines(f, text, "\n"); }
+
+static void roff_description(FILE *f, const char *text) {
+    if (text) roff_lines(f, text, "\n.PP\n"), fputc('\n', f);
 }
 
 static void roff_options(FILE *f, const wt_opt *table) {
@@ -171,13 +198,15 @@ void wt_print_man(FILE *f, const wt_tool *tool, const wt_opt *common) {
     fprintf(f, ".TH %s 1 \"\" \"webtext %s\"\n.SH NAME\n", upper, WT_VERSION);
     roff(f, tool->name), fputs(" \\- ", f), roff(f, tool->summary);
     fputs("\n.SH SYNOPSIS\n.B ", f), roff(f, tool->name), fputc(' ', f), roff(f, tool->usage), fputc('\n', f);
-    if (tool->description) fputs(".SH DESCRIPTION\n", f), roff(f, tool->description), fputc('\n', f);
+    if (tool->description) fputs(".SH DESCRIPTION\n", f);
+    roff_description(f, tool->description);
     if (tool->options) fputs(".SH OPTIONS\n", f), roff_options(f, tool->options);
     for (const wt_command *c = tool->commands; c && c->name; c++) {
         fputs(".SH \"", f), roff(f, tool->name), fprintf(f, " %s\"\n", c->name);
         fputs(".B ", f), roff(f, tool->name), fprintf(f, " %s ", c->name), roff(f, c->usage);
         fputs("\n.PP\n", f), roff(f, c->summary), fputc('\n', f);
-        if (c->description) fputs(".PP\n", f), roff(f, c->description), fputc('\n', f);
+        if (c->description) fputs(".PP\n", f);
+        roff_description(f, c->description);
         roff_options(f, c->options);
         if (c->example) fputs(".PP\n.nf\n", f), roff(f, c->example), fputs("\n.fi\n", f);
     }

@@ -37,8 +37,8 @@ static const wt_tool tool = {
     .summary = "write text with a GPT-2 checkpoint",
     .usage = "[options] CHECKPOINT",
     .description =
-        "CHECKPOINT is a Hugging Face GPT-2 directory or a folder of wt-train. A text ends at the end-of-text\n"
-        "id, at --max-tokens, or where the model's context is full. Text i depends on --seed and i alone,\n"
+        "CHECKPOINT is a Hugging Face GPT-2 directory or a folder of wt-train. A text ends at the end-of-text "
+        "id, at --max-tokens, or where the model's context is full. Text i depends on --seed and i alone, "
         "not on how many are written. Filters act in the order penalty, temperature, top-k, top-p, min-p.",
     .options = options,
     .example = "wt-sample run/ --prompt \"Once upon a time\" --temperature 0.8 --top-k 40 -n 3",

@@ -64,12 +64,12 @@ static const wt_tool tool = {
     .summary = "pretrain a GPT-2 on token shards",
     .usage = "[options] SHARDS -o RUN",
     .description =
-        "Trains in fp32 on the processor's vector units, all cores. RUN gets log.jsonl and checkpoints that\n"
-        "`transformers` opens as they are; RUN/latest and RUN/best point at them. The same command goes on\n"
-        "where a stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
-        "The learning defaults were found by experiment for CPU budgets (docs/reproduce.md). The paper's recipe, as far\n"
+        "Trains in fp32 on the processor's vector units, all cores. RUN gets log.jsonl and checkpoints that "
+        "`transformers` opens as they are; RUN/latest and RUN/best point at them. The same command goes on where a "
+        "stopped or killed run was, bit for bit. SIGINT and SIGTERM save and exit 3, SIGUSR1 saves.\n"
+        "The learning defaults were found by experiment for CPU budgets (docs/reproduce.md). The paper's recipe, as far "
         "as it is known: --optimizer adamw --schedule cosine --final-lr 0.1 --batch-tokens 512k --lr 6e-4 --beta2 0.95.\n"
-        "Under mpirun the windows of each step are shared by the ranks, and each keeps the optimizer's moments of its\n"
+        "Under mpirun the windows of each step are shared by the ranks, and each keeps the optimizer's moments of its "
         "share; a run goes on with another number of ranks. To stop it, signal a rank, not mpirun, which kills.",
     .options = options,
     .example = "wt-train shards/ -o run/ --model 6x384x6 --seq-len 256 --tokens 20M\n"

@@ -44,9 +44,10 @@ clear "wt-eval: missing checkpoint" 1 - "$BIN/wt-eval" none --task text --data d
 clear "wt-report: missing path" 1 rep.html "$BIN/wt-report" none -o rep.html
 
 # ---- wrong usage, for every tool ----
+help_fits() { "$@" >help.txt && [ -s help.txt ] && ! awk 'length > 100 || / $/' help.txt | grep .; }
 for t in wt-links wt-crawl wt-extract wt-dedup wt-bpe wt-shard wt-train wt-sample wt-eval wt-report webtext; do
     check_fails 2 "$t: an unknown option is wrong usage" "$BIN/$t" --no-such-option
-    check "$t: --help" "$BIN/$t" --help
+    check "$t: --help fits 100 columns" help_fits "$BIN/$t" --help
     check "$t: --version" "$BIN/$t" --version
 done
 
