@@ -34,7 +34,7 @@ typedef struct {
     int n_tables;                   /* that have it; guarded by the words' lock */
 } long_words;
 
-struct bpe_table {
+struct bpe_cache_table {
     bpe_cache_slot *slot;
     int bits;
     size_t n, n_max;                /* slots in use, about; and how many may be */
@@ -42,10 +42,10 @@ struct bpe_table {
     int n_users;                    /* encoders that look into it; guarded by the words' lock */
 };
 
-struct bpe_words {
+struct bpe_cache_words {
     pthread_mutex_t lock;
     const bpe_model *model;
-    bpe_table *current;             /* written under the lock; read without */
+    bpe_cache_table *current;             /* written under the lock; read without */
     int n_encoders;
     bool shared;                    /* there was a second encoder: set while none encodes */
     int bits_max;
@@ -183,26 +183,26 @@ static bool longs_add(long_words *l, uint64_t hash, const uint8_t *word, size_t 
 }
 
 /* ---- tables ---- */
-static void table_free(bpe_table *t) {
+static void table_free(bpe_cache_table *t) {
     longs_leave(t->longs);
     wt_big_free(t->slot, slot_bytes(t->bits));
     free(t);
 }
 
 /* NULL where there is no memory. */
-static bpe_table *table_new(int bits, long_words *longs) {
+static bpe_cache_table *table_new(int bits, long_words *longs) {
     bpe_cache_slot *slot = wt_big_alloc(slot_bytes(bits), "a table of words", NULL);
     if (!slot)
         return NULL;
-    bpe_table *t = wt_xcalloc(1, sizeof *t);
-    *t = (bpe_table){.slot = slot, .bits = bits, .n_max = (size_t)1 << (bits - 1), .longs = longs};
+    bpe_cache_table *t = wt_xcalloc(1, sizeof *t);
+    *t = (bpe_cache_table){.slot = slot, .bits = bits, .n_max = (size_t)1 << (bits - 1), .longs = longs};
     return t;
 }
 
 /* As many slots as the seed needs even where the memory asked for is less. */
-static bpe_table *table_of_seed(const bpe_words *w) {
+static bpe_cache_table *table_of_seed(const bpe_cache_words *w) {
     const bpe_model *m = w->model;
-    bpe_table *t = table_new(m->seed_bits, longs_new(w->bits_max));
+    bpe_cache_table *t = table_new(m->seed_bits, longs_new(w->bits_max));
     if (!t)
         abort();                    /* as wt_xmalloc does */
     memcpy(t->slot, m->seed, slot_bytes(t->bits));
@@ -212,8 +212,8 @@ static bpe_table *table_of_seed(const bpe_words *w) {
 }
 
 /* What the old table holds, but for what others add to it meanwhile. */
-static bpe_table *table_grown(const bpe_table *old, int bits, bool shared) {
-    bpe_table *t = table_new(bits, old->longs);
+static bpe_cache_table *table_grown(const bpe_cache_table *old, int bits, bool shared) {
+    bpe_cache_table *t = table_new(bits, old->longs);
     if (!t)
         return NULL;
     /* The pages first, for they are most of the time, so that others add little meanwhile. */
@@ -238,8 +238,8 @@ static bpe_table *table_grown(const bpe_table *old, int bits, bool shared) {
 /* ---- an encoder's view ---- */
 
 /* Under the lock, but for the first encoder. */
-static void use(bpe_cache *c, bpe_table *t) {
-    bpe_table *old = c->table;
+static void use(bpe_cache *c, bpe_cache_table *t) {
+    bpe_cache_table *old = c->table;
     if (t)
         t->n_users++;
     if (old && --old->n_users == 0 && old != c->words->current)
@@ -249,8 +249,8 @@ static void use(bpe_cache *c, bpe_table *t) {
 }
 
 void bpe_cache_init(bpe_cache *c, const bpe_model *model, size_t bytes) {
-    bpe_words *w = wt_xcalloc(1, sizeof *w);
-    *w = (bpe_words){.model = model, .bits_max = model->seed_bits, .n_encoders = 1};
+    bpe_cache_words *w = wt_xcalloc(1, sizeof *w);
+    *w = (bpe_cache_words){.model = model, .bits_max = model->seed_bits, .n_encoders = 1};
     pthread_mutex_init(&w->lock, NULL);
     bytes = bytes ? bytes : (size_t)64 << 20;
     while (table_bytes(w->bits_max + 1) <= bytes)
@@ -262,7 +262,7 @@ void bpe_cache_init(bpe_cache *c, const bpe_model *model, size_t bytes) {
 }
 
 void bpe_cache_share(bpe_cache *c, const bpe_cache *other) {
-    bpe_words *w = other->words;
+    bpe_cache_words *w = other->words;
     *c = (bpe_cache){.words = w, .narrow = other->narrow};
     pthread_mutex_lock(&w->lock);
     w->n_encoders++;
@@ -272,7 +272,7 @@ void bpe_cache_share(bpe_cache *c, const bpe_cache *other) {
 }
 
 void bpe_cache_free(bpe_cache *c) {
-    bpe_words *w = c->words;
+    bpe_cache_words *w = c->words;
     pthread_mutex_lock(&w->lock);
     use(c, NULL);
     bool last = --w->n_encoders == 0;
@@ -286,7 +286,7 @@ void bpe_cache_free(bpe_cache *c) {
 }
 
 void bpe_cache_renew(bpe_cache *c) {
-    bpe_words *w = c->words;
+    bpe_cache_words *w = c->words;
     if (__builtin_expect(__atomic_load_n(&w->current, __ATOMIC_RELAXED) == c->table, 1))
         return;
     pthread_mutex_lock(&w->lock);
@@ -297,7 +297,7 @@ void bpe_cache_renew(bpe_cache *c) {
 /* A table of four times the slots (fresh pages cost more than empty slots do); or, where there may be no more
  * or long words have reached their share, one that begins anew. Others go on with the old one meanwhile. */
 static void make_room(bpe_cache *c, bool for_longs) {
-    bpe_words *w = c->words;
+    bpe_cache_words *w = c->words;
     pthread_mutex_lock(&w->lock);
     bool mine = w->current == c->table && !w->growing;
     w->growing |= mine;
@@ -305,7 +305,7 @@ static void make_room(bpe_cache *c, bool for_longs) {
     if (!mine)
         return;
     int bits = c->bits + 2 < w->bits_max ? c->bits + 2 : w->bits_max;
-    bpe_table *t = bits == c->bits || for_longs ? table_of_seed(w) : table_grown(c->table, bits, w->shared);
+    bpe_cache_table *t = bits == c->bits || for_longs ? table_of_seed(w) : table_grown(c->table, bits, w->shared);
     pthread_mutex_lock(&w->lock);
     w->growing = false;
     if (t) {

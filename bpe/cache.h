@@ -28,16 +28,16 @@ typedef struct {
 } bpe_cache_slot;
 enum { BPE_NARROW_MAX = 7, BPE_WIDE_MAX = 3 };
 
-typedef struct bpe_table bpe_table;
-typedef struct bpe_words bpe_words;             /* what the encoders share */
+typedef struct bpe_cache_table bpe_cache_table;
+typedef struct bpe_cache_words bpe_cache_words;             /* what the encoders share */
 
 /* One encoder's view. */
 typedef struct {
     const bpe_cache_slot *slot;     /* of the table it uses */
     int bits;
     bool narrow;
-    bpe_table *table;
-    bpe_words *words;
+    bpe_cache_table *table;
+    bpe_cache_words *words;
     size_t n_new;                   /* slots taken that the table's count lacks */
     bpe_cache_slot spare;           /* for a word that finds no room */
     uint32_t *ids;                  /* scratch */

@@ -14,7 +14,8 @@ typedef struct {
     uint64_t lo, hi;
 } bpe_key;
 
-extern const uint8_t BPE_KEY_MASK[32];      /* 16 times 0xFF, 16 times 0 */
+/* 16 times 0xFF, 16 times 0. */
+static const uint8_t BPE_KEY_MASK[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 /* n <= 15; 16 bytes must be readable at p. */
 static inline bpe_key bpe_key_load(const uint8_t *p, size_t n) {

@@ -4,8 +4,6 @@
 
 #include "bpe/words.h"
 
-typedef int bpe_word_visitor(void *ctx, wt_str word, uint64_t count, wt_err *err);
-
 /* Calls visit for each word, most frequent first, then in byte order (of their first BPE_PART_MAX bytes, then the shorter
  * first). Needs about `memory` bytes, or as many as the longest word has. */
 int bpe_words_visit_sorted(const bpe_words *words, size_t memory, const char *temp_dir, bpe_word_visitor *visit, void *ctx,

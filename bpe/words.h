@@ -13,6 +13,9 @@
 
 enum { BPE_PART_MAX = 64 << 10 };
 
+/* Called for one word after the other; they end with -1 where it says so. */
+typedef int bpe_word_visitor(void *ctx, wt_str word, uint64_t count, wt_err *err);
+
 typedef struct {
     wt_buf buf;                     /* what is not yet in the file; all where there is none */
     int file;                       /* -1: none yet */
