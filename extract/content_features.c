@@ -245,6 +245,14 @@ static int tag_class(const content *c, const content_block *b) {
     }
 }
 
+/* Does JSON-LD's text hold the beginning of block i: 1 or -1; 0 where one of them is too short to tell, or where so many
+ * blocks have looked through so long a text (128 MiB in all) that no page of the web is meant. */
+static float stands_in(wt_str json, size_t least, const content *c, size_t i) {
+    const content_block *b = &c->block[i];
+    if (json.len <= least || b->text_len < 20 || (uint64_t)json.len * i > (uint64_t)128 << 20) return 0;
+    return memmem(json.ptr, json.len, c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40) ? 1 : -1;
+}
+
 static void fill_text(const content *c, size_t i, float *x) {
     const content_block *b = &c->block[i];
     double len = b->len ? b->len : 1;
@@ -267,17 +275,9 @@ static void fill_text(const content *c, size_t i, float *x) {
     x[F_title_overlap] = share(b->title_hits, b->n_looked_at);
     x[F_title_cover] = share(b->title_cover, c->title_words.n);
     x[F_description_overlap] = share(b->description_hits, b->n_looked_at);
-    x[F_in_json_body] = 0;
-    if (c->meta->json_body.len > 100 && b->text_len >= 20) {
-        wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
-        x[F_in_json_body] = memmem(c->meta->json_body.ptr, c->meta->json_body.len, start.ptr, start.len) ? 1 : -1;
-    }
+    x[F_in_json_body] = stands_in(c->meta->json_body, 100, c, i);
     x[F_copy_distance] = b->copy_of ? log1_of(i + 1 - b->copy_of) : 0;
-    x[F_in_json_text] = 0;
-    if (c->meta->json_text.len > 60 && b->text_len >= 20) {
-        wt_str start = {c->text.ptr + b->text, b->text_len < 40 ? b->text_len : 40};
-        x[F_in_json_text] = memmem(c->meta->json_text.ptr, c->meta->json_text.len, start.ptr, start.len) ? 1 : -1;
-    }
+    x[F_in_json_text] = stands_in(c->meta->json_text, 60, c, i);
     x[F_word_sum] = b->word_sum;
     x[F_word_mean] = share(b->word_sum, b->words);
     x[F_word_first] = b->word_first;

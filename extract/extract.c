@@ -103,6 +103,7 @@ static bool use_json_body(const extractor *x) {
 int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
     size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
     *page = (extract_page){0};
+    x->content.n_blocks = 0, x->meta = (page_meta){0};      /* a page that is refused has none */
     if (x->utf8.cap > KEPT_BYTES) wt_buf_free(&x->utf8);
     if (x->text.cap > KEPT_BYTES) wt_buf_free(&x->text);
     if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);

@@ -34,11 +34,12 @@ static size_t dots_at(const char *p, const char *end) {
     return n > 1 ? n : 0;
 }
 
-/* "Mr", "e.g", "U.S", "J": the full stop behind it belongs to it. */
+/* "Mr", "e.g", "U.S", "J": the full stop behind it belongs to it. More than ten letters are no abbreviation. */
 static bool is_abbreviation(const char *p, const char *end) {
     static const char *const list[] = {"mr", "mrs", "ms", "dr", "prof", "st", "jr", "vs", "inc", "ltd", "co", "corp", "gov", "gen", "sen", "rep", "rev",
                                        "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ph.d", "messrs"};
     wt_str s = {p, (size_t)(end - p)};
+    if (s.len > 2 * 10) return false;
     if (s.len == 1) return is_letter(*p);
     for (size_t k = 0; k < sizeof list / sizeof *list; k++)
         if (wt_str_eq_nocase(s, wt_str_of(list[k]))) return true;

@@ -32,6 +32,7 @@ typedef struct {
     html_token pending[PENDING_MAX];                /* text in a table */
     int n_pending;
     uint64_t reopen_budget;
+    uint64_t move_budget;                           /* bytes of text that may move, to join what comes behind a foreign tag */
 } builder;
 
 typedef html_token token;
@@ -186,6 +187,26 @@ static uint32_t text_before(const builder *b, place p) {
     return n && node(b, n)->tag == HTML_TEXT ? n : 0;
 }
 
+/* Appends to a text that something parts from these bytes: both go to the tail. False where pages of nothing else
+ * have moved enough; then the text gets a node of its own. */
+static bool join_text(builder *b, html_node *x, uint32_t off, uint32_t len) {
+    wt_buf *bytes = &b->t->bytes;
+    size_t move = x->off + x->len == bytes->len ? 0 : x->len;
+    if (move + len > b->move_budget) return false;
+    b->move_budget -= move + len;
+    wt_buf_reserve(bytes, move + len);
+    if (move) {
+        memcpy(bytes->ptr + bytes->len, bytes->ptr + x->off, move);
+        x->off = (uint32_t)bytes->len;
+        bytes->len += move;
+    }
+    memcpy(bytes->ptr + bytes->len, bytes->ptr + off, len);
+    bytes->len += len;
+    bytes->ptr[bytes->len] = 0;
+    x->len += len;
+    return true;
+}
+
 static void insert_text(builder *b, uint32_t off, uint32_t len) {
     if (len == 0) return;
     place p = place_for(b, current(b));
@@ -197,18 +218,7 @@ static void insert_text(builder *b, uint32_t off, uint32_t len) {
             x->len += len;
             return;
         }
-        wt_buf *bytes = &b->t->bytes;
-        wt_buf_reserve(bytes, (size_t)x->len + len);
-        if (x->off + x->len != bytes->len) {
-            memcpy(bytes->ptr + bytes->len, bytes->ptr + x->off, x->len);
-            x->off = (uint32_t)bytes->len;
-            bytes->len += x->len;
-        }
-        memcpy(bytes->ptr + bytes->len, bytes->ptr + off, len);
-        bytes->len += len;
-        bytes->ptr[bytes->len] = 0;
-        x->len += len;
-        return;
+        if (join_text(b, x, off, len)) return;
     }
     n = html_tree_add(b->t, HTML_TEXT);
     node(b, n)->off = off;
@@ -232,7 +242,7 @@ static bool same_formatting(const builder *b, uint32_t x, uint32_t y) {
         const html_attr *a = &b->t->attr[p->off + i];
         bool found = false;
         for (uint32_t j = 0; j < q->n_attrs && !found; j++) {
-            const html_attr *c = &b->t->attr[q->off + j];
+            const html_attr *c = &b->t->attr[q->off + (i + j) % q->n_attrs];         /* mostly in the same order */
             found = a->name_len == c->name_len && a->value_len == c->value_len &&
                     memcmp(b->t->bytes.ptr + a->name, b->t->bytes.ptr + c->name, a->name_len) == 0 &&
                     memcmp(b->t->bytes.ptr + a->value, b->t->bytes.ptr + c->value, a->value_len) == 0;
@@ -1581,6 +1591,7 @@ void html_parse(html_tree *t, wt_str page) {
     b->t = t;
     b->frameset_ok = true;
     b->reopen_budget = 20000 + page.len / 4;
+    b->move_budget = 65536 + 2 * page.len;
     tokenizer_init(&b->z, t, page);
     token k;
     do {

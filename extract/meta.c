@@ -35,7 +35,7 @@ static wt_str attr(const finder *f, uint32_t n, html_attr_id id) {
 
 static wt_str text_below(finder *f, uint32_t n, size_t max) {
     wt_buf_clear(&f->scratch);
-    html_text_below(f->t, n, &f->scratch);
+    html_text_below(f->t, n, max, &f->scratch);
     wt_str s = wt_str_trim(wt_buf_view(&f->scratch));
     if (s.len > max) return (wt_str){NULL, 0};
     return s.len ? wt_arena_copy(f->arena, s) : s;
@@ -46,7 +46,7 @@ static wt_str parts_below(finder *f, uint32_t n, size_t max) {
     const html_tree *t = f->t;
     wt_buf_clear(&f->scratch);
     bool apart = false, space = false;
-    for (uint32_t x = n; x; x = html_next(t, x, n)) {
+    for (uint32_t x = n; x && f->scratch.len <= max; x = html_next(t, x, n)) {
         uint16_t tag = t->node[x].tag;
         if (tag != HTML_TEXT) {
             apart = apart || tag == HTML_TAG_br || tag == HTML_TAG_small || (tag < HTML_N_TAGS && html_tag_flags[tag] & HTML_F_BLOCK);
@@ -57,6 +57,7 @@ static wt_str parts_below(finder *f, uint32_t n, size_t max) {
             space = true;
             continue;
         }
+        if (trimmed.len > max) return (wt_str){NULL, 0};
         bool joined = !space && trimmed.ptr == s.ptr;           /* "HabernyFounder": two elements, no white space */
         size_t len = f->scratch.len;
         if (len && (apart || (joined && t->node[x].prev == 0 && f->scratch.ptr[len - 1] != ' '))) wt_buf_add_str(&f->scratch, WT_STR(" | "));

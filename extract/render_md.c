@@ -13,6 +13,8 @@ typedef struct {
     wt_str base;            /* scheme://host of the page, for links without one */
     bool space, line_start;
     unsigned marks;         /* open at the end of out */
+    uint32_t item;          /* the last numbered one, and its number */
+    int number;
 } writer;
 
 static bool is_ancestor(const html_tree *t, uint32_t above, uint32_t n) {
@@ -173,10 +175,17 @@ static void put_bullet(writer *w, const content_block *b) {
         wt_buf_add_str(w->out, WT_STR("- "));
         return;
     }
-    int number = 1;
     wt_str start = html_attr_get(t, list, HTML_ATTR_start);
-    if (start.len && start.len < 7 && *start.ptr >= '0' && *start.ptr <= '9') number = atoi(start.ptr);
-    for (uint32_t n = t->node[b->item].prev; n; n = t->node[n].prev) number += t->node[n].tag == HTML_TAG_li;
+    int number = start.len && start.len < 7 && *start.ptr >= '0' && *start.ptr <= '9' ? atoi(start.ptr) : 1;
+    for (uint32_t n = t->node[b->item].prev; n; n = t->node[n].prev) {
+        if (n == w->item) {                 /* those before it were counted */
+            number = w->number + 1;
+            break;
+        }
+        number += t->node[n].tag == HTML_TAG_li;
+    }
+    w->item = b->item;
+    w->number = number;
     wt_buf_printf(w->out, "%d. ", number);
 }
 

@@ -166,10 +166,10 @@ wt_str html_attr_get(const html_tree *t, uint32_t n, html_attr_id id) {
     return (wt_str){NULL, 0};
 }
 
-void html_text_below(const html_tree *t, uint32_t n, wt_buf *out) {
+void html_text_below(const html_tree *t, uint32_t n, size_t max, wt_buf *out) {
     size_t start = out->len;
     bool space = false;
-    for (uint32_t x = n; x; x = html_next(t, x, n)) {
+    for (uint32_t x = n; x && out->len - start <= max; x = html_next(t, x, n)) {
         if (t->node[x].tag != HTML_TEXT) {
             if (t->node[x].tag < HTML_N_TAGS &&
                 (html_tag_flags[t->node[x].tag] & HTML_F_BLOCK || t->node[x].tag == HTML_TAG_br))
@@ -177,7 +177,7 @@ void html_text_below(const html_tree *t, uint32_t n, wt_buf *out) {
             continue;
         }
         wt_str s = html_text_of(t, x);
-        for (size_t i = 0; i < s.len; i++) {
+        for (size_t i = 0; i < s.len && out->len - start <= max; i++) {
             unsigned char c = (unsigned char)s.ptr[i];
             bool nbsp = c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] == 0xa0;
             if (c <= ' ' || nbsp) {

@@ -111,8 +111,8 @@ static inline uint32_t html_skip(const html_tree *t, uint32_t n, uint32_t top) {
 static inline uint32_t html_next(const html_tree *t, uint32_t n, uint32_t top) {
     return t->node[n].first ? t->node[n].first : html_skip(t, n, top);
 }
-/* All text below n, white space folded to single spaces. */
-void html_text_below(const html_tree *t, uint32_t n, wt_buf *out);
+/* The text below n, white space folded to single spaces; no more than a byte or two beyond max. */
+void html_text_below(const html_tree *t, uint32_t n, size_t max, wt_buf *out);
 /* The tree in the line form of html5lib-tests ("| <p>"), to compare parsers with. */
 void html_tree_dump(const html_tree *t, wt_buf *out);
 
