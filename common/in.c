@@ -3,58 +3,20 @@
  * and never crosses from one gzip member or zstd frame into the next, so that the offset of the
  * member that a byte came from is always known. For plain files the span lies in the raw buffer
  * itself. An error is kept: bytes decoded before it are handed out first, then each call fails. */
-#include "common/in.h"
-
-#include <brotli/decode.h>
-#include <bzlib.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lzma.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 #include <zstd_errors.h>
+
+#include "common/in_impl.h"
 
 #define CHUNK ((size_t)256 << 10)
 #define WINDOW_LOG_MAX 31            /* Reddit dumps are written with --long=31 */
 #define XZ_MEMORY_MAX ((uint64_t)2 << 30)
 #define DICTIONARY_MAX ((uint32_t)16 << 20)
-#define HTTP_WINDOW_LOG_MAX 23       /* 8 MiB, RFC 9659 */
-#define HTTP_CODINGS_MAX 5
 #define RESYNCS_MAX 1000
-
-typedef enum { KIND_UNKNOWN, KIND_PLAIN, KIND_ZSTD, KIND_GZIP, KIND_XZ, KIND_BZIP2 } kind;
-
-struct wt_in {
-    char *name;
-    int fd;                          /* -1: all of the input is in raw already */
-    bool raw_end;                    /* the file has no more bytes than raw holds */
-    bool own_fd, own_raw;
-    uint8_t *raw;                    /* bytes of the file: raw[raw_at .. raw_len) is not yet used */
-    size_t raw_at, raw_len;
-    uint64_t raw_base;               /* offset in the file of raw[0] */
-    uint64_t raw_stop;               /* offset where reading stops; UINT64_MAX: at the file's end */
-    uint64_t raw_bytes;
-
-    kind kind;
-    ZSTD_DCtx *zstd;
-    z_stream gzip;
-    lzma_stream xz;
-    bz_stream bzip2;
-    bool in_member;                  /* the decoder is inside a member */
-    bool done;                       /* nothing more will be decoded */
-    uint64_t member_at;              /* file offset of the member the span belongs to */
-
-    uint8_t *decoded;                /* CHUNK bytes, absent for plain */
-    const uint8_t *at, *end;         /* decoded bytes not yet handed out */
-    uint64_t offset;
-    wt_buf line;                     /* a line that does not lie in one span */
-    bool failed, told;               /* told: the caller knows of the failure */
-    int n_resyncs;
-    wt_err err;
-};
 
 /* ---- the file's bytes ---- */
 
@@ -65,7 +27,7 @@ wt_in *wt_in_open(const char *path, wt_err *err) {
         wt_fail_errno(err, "cannot open '%s'", path);
         return NULL;
     }
-    struct stat st;
+    struct stat st = {0};
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!is_stdin) close(fd);
         errno = EISDIR;
@@ -349,9 +311,9 @@ static int span_fill(wt_in *in, wt_err *err) {
             if (member_begin(in, err)) return -1;
             continue;
         }
-        size_t n = 0, raw_before = in->raw_at;
+        size_t n = 0;
         if (raw_need(in, 1, err)) return -1;
-        raw_before = in->raw_at;
+        size_t raw_before = in->raw_at;
         int code = in->kind == KIND_ZSTD ? step_zstd(in, &n, err)
                  : in->kind == KIND_GZIP ? step_gzip(in, &n, err)
                  : in->kind == KIND_XZ   ? step_xz(in, &n, err)
@@ -370,9 +332,7 @@ static int span_fill(wt_in *in, wt_err *err) {
     return 0;
 }
 
-/* As span_fill, but passes over what is there and keeps the first error for ever. */
-static int span_need(wt_in *in, wt_err *err) {
-    if (in->at < in->end) return 1;
+int wt_in_span_next(wt_in *in, wt_err *err) {
     if (!in->failed) {
         int got = span_fill(in, &in->err);
         if (got >= 0) return got;
@@ -419,7 +379,7 @@ bool wt_in_resync(wt_in *in) {
 ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err) {
     size_t got = 0;
     while (got < n) {
-        int more = span_need(in, err);
+        int more = wt_in_span(in, err);
         if (more < 0 && got == 0) return -1;
         if (more <= 0) break;
         size_t take = (size_t)(in->end - in->at) < n - got ? (size_t)(in->end - in->at) : n - got;
@@ -431,176 +391,10 @@ ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err) {
     return (ptrdiff_t)got;
 }
 
-static wt_str without_cr(const char *p, size_t n) {
-    return (wt_str){p, n > 0 && p[n - 1] == '\r' ? n - 1 : n};
-}
-
-int wt_in_line(wt_in *in, size_t max_bytes, wt_str *line, uint64_t *too_long, wt_err *err) {
-    bool skipping = false, any = false;
-    wt_buf_clear(&in->line);
-    for (;;) {
-        int more = span_need(in, err);
-        if (more < 0) return -1;
-        if (more == 0) {
-            if (skipping && too_long) ++*too_long;
-            if (skipping || !any) return 0;
-            *line = without_cr(in->line.ptr, in->line.len);
-            return 1;
-        }
-        const uint8_t *p = in->at, *stop = memchr(p, '\n', (size_t)(in->end - p));
-        size_t n = (size_t)((stop ? stop : in->end) - p);
-        in->at = stop ? stop + 1 : in->end;
-        in->offset += n + (stop != NULL);
-        any = true;
-        if (!skipping && n > max_bytes - in->line.len) skipping = true;
-        if (!skipping && stop && in->line.len == 0) {
-            *line = without_cr((const char *)p, n);
-            return 1;
-        }
-        if (!skipping) wt_buf_add(&in->line, p, n);
-        if (!stop) continue;
-        if (!skipping) {
-            *line = without_cr(in->line.ptr, in->line.len);
-            return 1;
-        }
-        if (too_long) ++*too_long;
-        skipping = any = false;
-        wt_buf_clear(&in->line);
-    }
-}
-
-/* How much of a span to put behind `held` bytes of a block: through the first line's end at or behind `want`,
- * else all of it. *full tells which. */
-static size_t block_part(const uint8_t *span, size_t n, size_t held, size_t want, bool *full) {
-    size_t from = want > held + 1 ? want - held - 1 : 0;
-    const uint8_t *stop = from < n ? memchr(span + from, '\n', n - from) : NULL;
-    *full = stop != NULL;
-    return stop ? (size_t)(stop + 1 - span) : n;
-}
-
-/* Spans are taken as a whole: only their first line can be too long (it began before), and only the place of
- * the last line's beginning must be known. */
-int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t *too_long,
-                wt_err *err) {
-    wt_buf_clear(block);
-    size_t line_start = 0;                   /* in block: where the line begun last begins */
-    bool skipping = false, full = false;
-    for (;;) {
-        int more = span_need(in, err);
-        if (more < 0) return -1;
-        if (more == 0) break;
-        const uint8_t *p = in->at;
-        size_t n = (size_t)(in->end - p);
-        if (n > max_line) n = max_line ? max_line : 1;      /* so that no line lies in the middle of it */
-        const uint8_t *stop = memchr(p, '\n', n);
-        size_t first = stop ? (size_t)(stop + 1 - p) : n;   /* of the span's first line, or all */
-        if (skipping || block->len - line_start + first - (stop != NULL) > max_line) {
-            block->len = line_start;
-            skipping = !stop;
-            if (stop && too_long) ++*too_long;
-            n = first;
-        } else {
-            n = block_part(p, n, block->len, want, &full);
-            wt_buf_add(block, p, n);
-            const uint8_t *last = memrchr(p, '\n', n);
-            if (last) line_start = block->len - (size_t)(p + n - last - 1);
-        }
-        in->offset += n;
-        in->at = p + n;
-        if (full) return 1;
-    }
-    if (skipping && too_long) ++*too_long;
-    if (block->len > line_start) wt_buf_add_char(block, '\n');
-    return block->len > 0;
-}
-
-static bool is_blank(const uint8_t *p, const uint8_t *end) {
-    if (p < end && *p > ' ') return false;
-    return wt_str_trim((wt_str){(const char *)p, (size_t)(end - p)}).len == 0;
-}
-
-/* What is known of a line whose beginning was taken and whose end was not. */
-typedef struct {
-    size_t start;                            /* in the lines' bytes */
-    bool text, skipping;                     /* not white space alone; too long */
-} begun_line;
-
-/* Takes lines from n bytes of the span that hold no line's beginning and a too long rest of it; *full: no more are
- * wanted. Returns how many bytes. */
-static size_t lines_take(wt_lines *lines, begun_line *begun, const uint8_t *p, size_t n, size_t max_lines, size_t max_bytes,
-                         bool *full) {
-    const uint8_t *from = p, *end = p + n, *stop;
-    while (!*full && (stop = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-        size_t next = lines->n_bytes + (size_t)(stop + 1 - from);
-        if (!begun->text && is_blank(p, stop)) {
-            lines->n_blank++;
-        } else {
-            if (!lines->pass) {
-                WT_GROW(lines->end, lines->cap, lines->n + 1);
-                lines->end[lines->n] = next;
-            }
-            lines->n++;
-        }
-        *begun = (begun_line){.start = next};
-        p = stop + 1;
-        *full = lines->n >= max_lines || next >= max_bytes;
-    }
-    if (!*full && p < end) begun->text |= !is_blank(p, end), p = end;
-    if (!lines->pass) wt_buf_add(&lines->bytes, from, (size_t)(p - from));
-    lines->n_bytes += (size_t)(p - from);
-    return (size_t)(p - from);
-}
-
-/* The line begun last goes, from the beginning on. */
-static void lines_cut(wt_lines *lines, const begun_line *begun) {
-    lines->n_bytes = begun->start;
-    if (!lines->pass) lines->bytes.len = begun->start;
-}
-
-/* As in wt_in_block, at most max_line bytes are looked at, so that only their first line can be too long. */
-int wt_in_lines(wt_in *in, wt_lines *lines, size_t max_lines, size_t max_bytes, size_t max_line, uint64_t *too_long,
-                wt_err *err) {
-    begun_line begun = {.start = lines->n_bytes};
-    bool full = lines->n >= max_lines || lines->n_bytes >= max_bytes;
-    while (!full) {
-        int more = span_need(in, err);
-        if (more < 0) return lines_cut(lines, &begun), -1;
-        if (more == 0) break;
-        const uint8_t *p = in->at;
-        size_t n = (size_t)(in->end - p), before = lines->n_bytes - begun.start;
-        if (n > max_line) n = max_line ? max_line : 1;
-        const uint8_t *stop = begun.skipping || before + n > max_line ? memchr(p, '\n', n) : NULL;
-        size_t first = stop ? (size_t)(stop - p) : n;
-        if (begun.skipping || before + first > max_line) {
-            lines_cut(lines, &begun);
-            if (stop && too_long) ++*too_long;
-            begun = (begun_line){.start = begun.start, .skipping = !stop};
-            n = first + (stop != NULL);
-        } else {
-            n = lines_take(lines, &begun, p, n, max_lines, max_bytes, &full);
-        }
-        in->offset += n;
-        in->at = p + n;
-    }
-    if (full) return 1;
-    if (begun.skipping && too_long) ++*too_long;
-    if (begun.text) lines_take(lines, &begun, (const uint8_t *)"\n", 1, max_lines, max_bytes, &full);
-    else lines_cut(lines, &begun);
-    return 0;
-}
-
-void wt_lines_clear(wt_lines *lines) { lines->bytes.len = lines->n = lines->n_bytes = lines->n_blank = 0; }
-
-void wt_lines_free(wt_lines *lines) {
-    wt_buf_free(&lines->bytes);
-    free(lines->end);
-    *lines = (wt_lines){0};
-}
-
 const char *wt_in_name(const wt_in *in) { return in->name; }
 
 bool wt_in_is_plain(wt_in *in) {
-    span_need(in, &(wt_err){0});             /* an error is kept and told by the next read */
+    wt_in_span(in, &(wt_err){0});             /* an error is kept and told by the next read */
     return in->kind == KIND_PLAIN;
 }
 
@@ -611,151 +405,7 @@ uint64_t wt_in_raw_offset(const wt_in *in) {
     return in->raw_base + in->raw_at - unread;
 }
 
-uint64_t wt_in_member_offset(const wt_in *in) {
-    wt_err ignored;
-    span_need((wt_in *)in, &ignored);        /* an error is kept and told by the next read */
+uint64_t wt_in_member_offset(wt_in *in) {
+    wt_in_span(in, &(wt_err){0});
     return in->kind == KIND_PLAIN ? in->offset : in->member_at;
-}
-
-/* ---- HTTP bodies ---- */
-
-/* Room for the next piece of out; 0 where the limit is reached. */
-static size_t body_room(wt_buf *out, size_t start, size_t max_bytes) {
-    size_t left = max_bytes - (out->len - start);
-    size_t piece = left < 65536 ? left : 65536;
-    wt_buf_reserve(out, piece + 1);          /* one more: to see that the limit is passed */
-    return piece + 1;
-}
-
-static int body_limit(size_t max_bytes, const char *coding, wt_err *err) {
-    return wt_fail(err, WT_ELIMIT, "%s body decodes to more than %zu bytes", coding, max_bytes);
-}
-
-/* Takes n new bytes into out; true where that passes the limit (then cut there). */
-static bool body_took(wt_buf *out, size_t start, size_t max_bytes, size_t n) {
-    out->len += n;
-    bool over = out->len - start > max_bytes;
-    if (over) out->len = start + max_bytes;
-    out->ptr[out->len] = 0;
-    return over;
-}
-
-/* window_bits: 15+32 gzip or zlib by its header, -15 raw deflate. */
-static int body_inflate(wt_str body, int window_bits, size_t max_bytes, wt_buf *out, wt_err *err) {
-    z_stream z = {.next_in = (Bytef *)body.ptr, .avail_in = (uInt)body.len};
-    if (inflateInit2(&z, window_bits) != Z_OK)
-        return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
-    size_t start = out->len;
-    bool over = false;
-    int code = Z_OK;
-    while (!over && code == Z_OK) {
-        size_t room = body_room(out, start, max_bytes);
-        z.next_out = (Bytef *)out->ptr + out->len;
-        z.avail_out = (uInt)room;
-        code = inflate(&z, Z_NO_FLUSH);
-        over = body_took(out, start, max_bytes, room - z.avail_out);
-        /* Several gzip members in a row are one body; anything else behind it is passed over. */
-        if (code == Z_STREAM_END && !over && window_bits > 0 && z.avail_in > 2 &&
-            memcmp(z.next_in, "\x1f\x8b\x08", 3) == 0 && inflateReset(&z) == Z_OK)
-            code = Z_OK;
-        if (code == Z_BUF_ERROR && z.avail_in > 0) code = Z_OK;
-    }
-    inflateEnd(&z);
-    if (over) return body_limit(max_bytes, window_bits < 0 ? "deflate" : "gzip", err);
-    if (code == Z_STREAM_END) return 0;
-    return wt_fail(err, WT_EDATA, code == Z_BUF_ERROR ? "compressed body is cut off"
-                                                      : "compressed body is damaged");
-}
-
-static int body_brotli(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
-    BrotliDecoderState *br = BrotliDecoderCreateInstance(NULL, NULL, NULL);
-    if (!br) return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
-    const uint8_t *src = (const uint8_t *)body.ptr;
-    size_t left = body.len, start = out->len;
-    bool over = false;
-    BrotliDecoderResult code = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
-    while (!over && code == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
-        size_t room = body_room(out, start, max_bytes), free_bytes = room;
-        uint8_t *dst = (uint8_t *)out->ptr + out->len;
-        code = BrotliDecoderDecompressStream(br, &left, &src, &free_bytes, &dst, NULL);
-        over = body_took(out, start, max_bytes, room - free_bytes);
-    }
-    BrotliDecoderDestroyInstance(br);
-    if (over) return body_limit(max_bytes, "brotli", err);
-    if (code == BROTLI_DECODER_RESULT_SUCCESS) return 0;
-    return wt_fail(err, WT_EDATA, code == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT
-                                      ? "brotli body is cut off" : "brotli body is damaged");
-}
-
-static int body_zstd(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
-    ZSTD_DCtx *d = ZSTD_createDCtx();
-    if (!d) return wt_fail(err, WT_ENOMEM, "no memory to decompress a body");
-    ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, HTTP_WINDOW_LOG_MAX);
-    ZSTD_inBuffer src = {body.ptr, body.len, 0};
-    size_t start = out->len, left = 1;
-    bool over = false, moved = true;
-    while (!over && moved && !ZSTD_isError(left) && (src.pos < src.size || left != 0)) {
-        size_t room = body_room(out, start, max_bytes), src_before = src.pos;
-        ZSTD_outBuffer dst = {out->ptr + out->len, room, 0};
-        left = ZSTD_decompressStream(d, &dst, &src);
-        moved = dst.pos > 0 || src.pos > src_before;
-        over = body_took(out, start, max_bytes, dst.pos);
-    }
-    ZSTD_freeDCtx(d);
-    if (over) return body_limit(max_bytes, "zstd", err);
-    if (ZSTD_isError(left))
-        return wt_fail(err, WT_EDATA, "zstd body is damaged: %s", ZSTD_getErrorName(left));
-    return left == 0 ? 0 : wt_fail(err, WT_EDATA, "zstd body is cut off");
-}
-
-static int body_deflate(wt_str body, size_t max_bytes, wt_buf *out, wt_err *err) {
-    /* RFC 9110 says zlib; many servers send bare deflate. The zlib header tells them apart. */
-    const uint8_t *b = (const uint8_t *)body.ptr;
-    bool zlib = body.len >= 2 && (b[0] & 15) == 8 && (b[0] * 256 + b[1]) % 31 == 0;
-    size_t start = out->len;
-    wt_err first = {0};
-    int result = body_inflate(body, zlib ? 15 : -15, max_bytes, out, &first);
-    if (result && zlib && first.code == WT_EDATA && out->len == start)
-        result = body_inflate(body, -15, max_bytes, out, &first);
-    if (result && err) *err = first;
-    return result;
-}
-
-static int body_decode_one(wt_str body, wt_str coding, size_t max_bytes, wt_buf *out, wt_err *err) {
-    if (body.len == 0) return 0;
-    if (wt_str_eq_nocase(coding, WT_STR("gzip")) || wt_str_eq_nocase(coding, WT_STR("x-gzip")))
-        return body_inflate(body, 15 + 16, max_bytes, out, err);
-    if (wt_str_eq_nocase(coding, WT_STR("deflate"))) return body_deflate(body, max_bytes, out, err);
-    if (wt_str_eq_nocase(coding, WT_STR("br"))) return body_brotli(body, max_bytes, out, err);
-    if (wt_str_eq_nocase(coding, WT_STR("zstd"))) return body_zstd(body, max_bytes, out, err);
-    return wt_fail(err, WT_EDATA, "unknown content coding '%.*s'", WT_FMT(coding));
-}
-
-int wt_decode_body(wt_str body, wt_str content_encoding, size_t max_bytes, wt_buf *out,
-                   wt_err *err) {
-    wt_str list[HTTP_CODINGS_MAX];
-    int n = 0;
-    while (content_encoding.len > 0) {
-        wt_str one = wt_str_trim(wt_str_cut(&content_encoding, ','));
-        if (one.len == 0 || wt_str_eq_nocase(one, WT_STR("identity"))) continue;
-        if (n == HTTP_CODINGS_MAX)
-            return wt_fail(err, WT_ELIMIT, "more than %d content codings", HTTP_CODINGS_MAX);
-        list[n++] = one;
-    }
-    if (n == 0) {
-        bool over = body.len > max_bytes;
-        wt_buf_add(out, body.ptr, over ? max_bytes : body.len);
-        return over ? body_limit(max_bytes, "plain", err) : 0;
-    }
-    wt_buf middle[2] = {{0}, {0}};
-    int result = 0;
-    for (int i = n - 1; i >= 0 && result == 0; i--) {    /* the last coding was applied last */
-        wt_buf *to = i == 0 ? out : &middle[i & 1];
-        if (i > 0) wt_buf_clear(to);
-        result = body_decode_one(body, list[i], max_bytes, to, err);
-        body = wt_buf_view(to);
-    }
-    wt_buf_free(&middle[0]);
-    wt_buf_free(&middle[1]);
-    return result;
 }

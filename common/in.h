@@ -57,7 +57,7 @@ uint64_t wt_in_offset(const wt_in *in);               /* decoded bytes handed ou
 uint64_t wt_in_raw_offset(const wt_in *in);           /* bytes taken from the file */
 uint64_t wt_in_raw_bytes(const wt_in *in);            /* the file's size; 0 where unknown */
 /* Offset in the file of the gzip member or zstd frame that the next byte handed out belongs to. */
-uint64_t wt_in_member_offset(const wt_in *in);
+uint64_t wt_in_member_offset(wt_in *in);
 
 /* Behind a failure: goes to the next place in the file that looks like the beginning of a gzip member or zstd
  * frame, so that a damaged one costs itself alone. True where reading can go on (also where nothing had

@@ -1,0 +1,48 @@
+/* in_impl.h - what in.c (the file and its decoders) and in_lines.c (lines of what is decoded) share. */
+#ifndef WT_COMMON_IN_IMPL_H
+#define WT_COMMON_IN_IMPL_H
+
+#include <bzlib.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "common/in.h"
+
+typedef enum { KIND_UNKNOWN, KIND_PLAIN, KIND_ZSTD, KIND_GZIP, KIND_XZ, KIND_BZIP2 } kind;
+
+struct wt_in {
+    char *name;
+    int fd;                          /* -1: all of the input is in raw already */
+    bool raw_end;                    /* the file has no more bytes than raw holds */
+    bool own_fd, own_raw;
+    uint8_t *raw;                    /* bytes of the file: raw[raw_at .. raw_len) is not yet used */
+    size_t raw_at, raw_len;
+    uint64_t raw_base;               /* offset in the file of raw[0] */
+    uint64_t raw_stop;               /* offset where reading stops; UINT64_MAX: at the file's end */
+    uint64_t raw_bytes;
+
+    kind kind;
+    ZSTD_DCtx *zstd;
+    z_stream gzip;
+    lzma_stream xz;
+    bz_stream bzip2;
+    bool in_member;                  /* the decoder is inside a member */
+    bool done;                       /* nothing more will be decoded */
+    uint64_t member_at;              /* file offset of the member the span belongs to */
+
+    uint8_t *decoded;                /* CHUNK bytes, absent for plain */
+    const uint8_t *at, *end;         /* decoded bytes not yet handed out */
+    uint64_t offset;
+    wt_buf line;                     /* a line that does not lie in one span */
+    bool failed, told;               /* told: the caller knows of the failure */
+    int n_resyncs;
+    wt_err err;
+};
+
+int wt_in_span_next(wt_in *in, wt_err *err);
+/* Sees to it that there is at least one decoded byte; [at, end) is of one member. 1, 0 at the end, -1 with the first error,
+ * for ever. */
+static inline int wt_in_span(wt_in *in, wt_err *err) { return in->at < in->end ? 1 : wt_in_span_next(in, err); }
+
+#endif
