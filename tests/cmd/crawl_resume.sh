@@ -63,9 +63,10 @@ truncate -s 1000 cut/warc/00000.warc.gz
 check_fails 1 "an archive that lost bytes is refused" crawl cut
 
 # Two at once.
-"$BIN/wt-crawl" list -o two $common & pid=$!
-sleep 0.3
-check_fails 1 "a second crawler in the same folder is refused" crawl two
+two="$BIN/wt-crawl list -o two $common --delay 1"       # so slow that it runs still
+$two & pid=$!
+for _ in $(seq 100); do [ -s two/state.sqlite ] && break; sleep 0.05; done
+check_fails 1 "a second crawler in the same folder is refused" $two
 kill -9 $pid; wait $pid 2>/dev/null
 
 # Files roll.
