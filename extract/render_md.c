@@ -176,14 +176,11 @@ static void put_bullet(writer *w, const content_block *b) {
         return;
     }
     wt_str start = html_attr_get(t, list, HTML_ATTR_start);
-    int number = start.len && start.len < 7 && *start.ptr >= '0' && *start.ptr <= '9' ? atoi(start.ptr) : 1;
-    for (uint32_t n = t->node[b->item].prev; n; n = t->node[n].prev) {
-        if (n == w->item) {                 /* those before it were counted */
-            number = w->number + 1;
-            break;
-        }
-        number += t->node[n].tag == HTML_TAG_li;
-    }
+    int number = start.len && start.len < 7 && *start.ptr >= '0' && *start.ptr <= '9' ? atoi(start.ptr) : 1, n_between = 0;
+    uint32_t n = t->node[b->item].prev;
+    for (; n && n != w->item; n = t->node[n].prev) n_between += t->node[n].tag == HTML_TAG_li;
+    if (n) number = w->number + 1;              /* those before it were counted */
+    number += n_between;
     w->item = b->item;
     w->number = number;
     wt_buf_printf(w->out, "%d. ", number);

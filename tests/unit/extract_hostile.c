@@ -71,8 +71,10 @@ static size_t count_in(extract_format format, const char *start, const char *pie
 static void test_numbers(void **state) {
     const char *start = "<title>t</title><article><p>The list of the things that were found when the house was opened, in full.</p><ol>";
     const char *item = "<li>This thing number \2 was found in a room of the house, and nobody could say what it had been used for.</li>";
+    const char *gap = "<li></li><li>This thing number \2 was found in a room of the house, and nobody could say what it had been used for.</li>";
     assert_int_equal(count_in(EXTRACT_MARKDOWN, start, item, 30, "\n30. This thing number 29 was"), 1);
     assert_int_equal(count_in(EXTRACT_MARKDOWN, start, item, 30, "\n7. This thing number 6 was"), 1);
+    assert_int_equal(count_in(EXTRACT_MARKDOWN, start, gap, 30, "\n14. This thing number 6 was"), 1);      /* empty ones count */
 }
 
 static void test_text_between_end_tags(void **state) {
