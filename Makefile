@@ -140,6 +140,7 @@ $(LIB)/libwt_$(1).a: $(call objs_of,$(1))
 	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach s,$(STAGES),$(eval $(call stage_rules,$(s))))
+$(OBJ)/tests/unit/extract_%.c.o: CPPFLAGS += $(INC_extract)
 
 $(OBJ)/%.c.o: %.c
 	@mkdir -p $(@D)

@@ -17,7 +17,7 @@ struct extractor {
     content content;
     page_meta meta;
     wt_arena *arena;
-    wt_buf utf8, text;
+    wt_buf utf8, text, formatted;       /* formatted: Markdown or TEI */
     content_model own_model;
     wt_buf model_bytes;
     lang_guess lang;
@@ -51,6 +51,7 @@ void extractor_free(extractor *x) {
     wt_arena_free(x->arena);
     wt_buf_free(&x->utf8);
     wt_buf_free(&x->text);
+    wt_buf_free(&x->formatted);
     model_close(&x->own_model);
     wt_buf_free(&x->model_bytes);
     free(x);
@@ -106,6 +107,7 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     x->content.n_blocks = 0, x->meta = (page_meta){0};      /* a page that is refused has none */
     if (x->utf8.cap > KEPT_BYTES) wt_buf_free(&x->utf8);
     if (x->text.cap > KEPT_BYTES) wt_buf_free(&x->text);
+    if (x->formatted.cap > KEPT_BYTES) wt_buf_free(&x->formatted);
     if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);
     wt_arena_reset(x->arena);
     charset_choice charset;
@@ -132,7 +134,8 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     }
     wt_buf_clear(&x->text);
     render_text(&x->content, &x->text);
-    if (use_json_body(x)) {
+    const bool from_json = use_json_body(x);
+    if (from_json) {
         wt_buf_clear(&x->text);
         wt_buf_add_str(&x->text, x->meta.json_body);
         wt_buf_add_char(&x->text, '\n');
@@ -143,12 +146,11 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     page->lang = wt_str_of(x->lang.code);
     page->lang_share = x->lang.share;
     page->lang_reliable = x->lang.reliable;
-    if (x->options.format != EXTRACT_TEXT && !use_json_body(x)) {
-        wt_buf_clear(&x->text);
-        if (x->options.format == EXTRACT_MARKDOWN) render_markdown(&x->content, url, &x->text);
-        else render_tei(&x->content, &x->meta, &x->text);
-    }
-    page->text = wt_buf_view(&x->text);
+    page->plain = page->text = wt_buf_view(&x->text);
+    wt_buf_clear(&x->formatted);
+    if (x->options.format == EXTRACT_TEI) render_tei(&x->content, &x->meta, from_json ? x->meta.json_body : (wt_str){NULL, 0}, &x->formatted);
+    if (x->options.format == EXTRACT_MARKDOWN && !from_json) render_markdown(&x->content, url, &x->formatted);
+    if (x->formatted.len) page->text = wt_buf_view(&x->formatted);
     page->n_blocks = x->content.n_blocks;
     for (size_t i = 0; i < x->content.n_blocks; i++) page->n_kept += x->content.block[i].keep;
     page->title = x->meta.title, page->author = x->meta.author, page->date = x->meta.date;

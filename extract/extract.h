@@ -29,6 +29,7 @@ typedef struct {
 
 typedef struct {
     wt_str text;                    /* in the format asked for */
+    wt_str plain;                   /* plain text, for filters, whatever the format */
     wt_str title, author, date, modified, site, url, description, license;
     wt_str lang;                    /* identified from the text: "en"; "un" where unknown */
     wt_str declared_lang;           /* what the page says */

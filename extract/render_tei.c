@@ -1,6 +1,8 @@
 /* render_tei.c - kept blocks as a TEI P5 document (tei-c.org): a header with the page's metadata, and a
- * body of div elements that begin with a head, with p, list/item, quote, code (in ab, for it is no block of TEI's), table/row/cell. Written through libxml2, which escapes. */
+ * body of div elements that begin with a head, with p, list/item, quote, code (in ab, for it is no block
+ * of TEI's), table/row/cell. Written through libxml2, which escapes. */
 #include <libxml/xmlwriter.h>
+#include <stdlib.h>
 
 #include "common/utf8.h"
 #include "extract/render.h"
@@ -33,6 +35,45 @@ static void element(writer *w, const char *name, wt_str value) {
     end(w);
 }
 
+/* xsd:language: "en", "de-AT". Pages also say "id, en" or "lang=". */
+static bool is_language(const char *s) {
+    size_t n = 0, parts = 0;
+    for (;; s++) {
+        bool letter = (*s | 32) >= 'a' && (*s | 32) <= 'z';
+        if (letter || (parts && *s >= '0' && *s <= '9')) {
+            if (++n > 8) return false;
+        } else if (n && (*s == '-' || *s == 0)) {
+            if (*s == 0) return true;
+            n = 0, parts++;
+        } else return false;
+    }
+}
+
+static void profile(writer *w, const page_meta *m) {
+    wt_buf_clear(&w->scratch);
+    wt_utf8_repair(&w->scratch, m->lang);
+    for (size_t i = 0; i < w->scratch.len; i++)
+        if (w->scratch.ptr[i] == '_') w->scratch.ptr[i] = '-';      /* en_US, as Open Graph writes it */
+    bool has_language = w->scratch.len && is_language(w->scratch.ptr);
+    if (!m->description.len && !has_language) return;
+    char *language = has_language ? wt_xstrndup(wt_buf_view(&w->scratch)) : NULL;
+    start(w, "profileDesc");
+    if (m->description.len) {
+        start(w, "abstract");
+        element(w, "p", m->description);
+        end(w);
+    }
+    if (language) {
+        start(w, "langUsage");
+        start(w, "language");
+        xmlTextWriterWriteAttribute(w->x, BAD_CAST "ident", BAD_CAST language);
+        end(w);
+        end(w);
+    }
+    end(w);
+    free(language);
+}
+
 static void header(writer *w, const page_meta *m) {
     start(w, "teiHeader");
     start(w, "fileDesc");
@@ -57,32 +98,52 @@ static void header(writer *w, const page_meta *m) {
     end(w);
     end(w);
     end(w);
-    if (m->description.len || m->lang.len) {
-        start(w, "profileDesc");
-        if (m->description.len) {
-            start(w, "abstract");
-            element(w, "p", m->description);
-            end(w);
-        }
-        if (m->lang.len) {
-            start(w, "langUsage");
-            start(w, "language");
-            wt_buf_clear(&w->scratch);
-            wt_utf8_repair(&w->scratch, m->lang);
-            for (size_t i = 0; i < w->scratch.len; i++)
-                if (w->scratch.ptr[i] == '_') w->scratch.ptr[i] = '-';      /* en_US, as Open Graph writes it */
-            xmlTextWriterWriteAttribute(w->x, BAD_CAST "ident", BAD_CAST w->scratch.ptr);
-            end(w);
-            end(w);
-        }
-        end(w);
-    }
+    profile(w, m);
     end(w);
 }
 
 typedef enum { NOTHING, LIST, TABLE } container;
 
-void render_tei(const content *c, const page_meta *meta, wt_buf *out) {
+/* The kept blocks in divs. */
+static void body(writer *w, const content *c) {
+    container in = NOTHING;
+    uint32_t row = 0;
+    bool has_text = false;              /* of the div: a head behind text begins a new one */
+    start(w, "div");
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        if (!b->keep) continue;
+        wt_str s = {c->text.ptr + b->text, b->text_len};
+        container want = render_is_table_cell(c, b) ? TABLE : b->item && !b->heading && !(b->flags & IN_PRE) ? LIST : NOTHING;
+        if (in == TABLE && (want != TABLE || b->row != row)) end(w);
+        if (in != NOTHING && want != in) end(w);
+        if (want != NOTHING && want != in) start(w, want == TABLE ? "table" : "list");
+        if (want == TABLE && (in != TABLE || b->row != row)) start(w, "row");
+        in = want;
+        row = b->row;
+        if (b->heading && want == NOTHING && has_text) {
+            end(w);
+            start(w, "div");
+        }
+        has_text = want != NOTHING || !b->heading;
+        if (want == TABLE) element(w, "cell", s);
+        else if (want == LIST) element(w, "item", s);
+        else if (b->heading) element(w, "head", s);
+        else if (b->flags & IN_PRE) {
+            start(w, "ab");
+            element(w, "code", s);
+            end(w);
+        } else element(w, b->flags & IN_QUOTE ? "quote" : "p", s);
+    }
+}
+
+/* Paragraphs of a text, for a page whose article was in JSON-LD alone. */
+static void body_of_text(writer *w, wt_str s) {
+    start(w, "div");
+    while (s.len) element(w, "p", wt_str_trim(wt_str_cut(&s, '\n')));
+}
+
+void render_tei(const content *c, const page_meta *meta, wt_str instead, wt_buf *out) {
     xmlBufferPtr buffer = xmlBufferCreate();
     writer w = {.x = buffer ? xmlNewTextWriterMemory(buffer, 0) : NULL};
     if (!w.x) {
@@ -96,38 +157,9 @@ void render_tei(const content *c, const page_meta *meta, wt_buf *out) {
     header(&w, meta);
     start(&w, "text");
     start(&w, "body");
-    start(&w, "div");
-    container in = NOTHING;
-    uint32_t row = 0;
-    bool has_text = false;              /* of the div: a head behind text begins a new one */
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        const content_block *b = &c->block[i];
-        if (!b->keep) continue;
-        wt_str s = {c->text.ptr + b->text, b->text_len};
-        container want = render_is_table_cell(c, b) ? TABLE : b->item && !b->heading && !(b->flags & IN_PRE) ? LIST : NOTHING;
-        if (in == TABLE && (want != TABLE || b->row != row)) end(&w);
-        if (in != NOTHING && want != in) end(&w);
-        if (want != NOTHING && want != in) start(&w, want == TABLE ? "table" : "list");
-        if (want == TABLE && (in != TABLE || b->row != row)) start(&w, "row");
-        in = want;
-        row = b->row;
-        if (b->heading && want == NOTHING && has_text) {
-            end(&w);
-            start(&w, "div");
-        }
-        has_text = want != NOTHING || !b->heading;
-        if (want == TABLE) element(&w, "cell", s);
-        else if (want == LIST) element(&w, "item", s);
-        else if (b->heading) element(&w, "head", s);
-        else if (b->flags & IN_PRE) {
-            start(&w, "ab");
-            element(&w, "code", s);
-            end(&w);
-        }
-        else if (b->flags & IN_QUOTE) element(&w, "quote", s);
-        else element(&w, "p", s);
-    }
-    xmlTextWriterEndDocument(w.x);
+    if (instead.len) body_of_text(&w, instead);
+    else body(&w, c);
+    xmlTextWriterEndDocument(w.x);      /* ends what is open */
     xmlFreeTextWriter(w.x);
     wt_buf_add(out, xmlBufferContent(buffer), (size_t)xmlBufferLength(buffer));
     xmlBufferFree(buffer);

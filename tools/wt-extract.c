@@ -318,11 +318,15 @@ static void keep_example(page_item *it, wt_str text) {
     wt_buf_add_char(&it->example, '}');
 }
 
+/* The rule that drops the page, or NULL. c4 and fineweb may take lines out of *text; they cannot out of Markdown or TEI. */
 static const char *judge(const run *r, worker *w, const page_item *it, const extract_page *p, wt_str *text) {
-    if (text->len < min_text) return "no text";
+    const bool is_plain = strcmp(format, "md") != 0 && strcmp(format, "tei") != 0;
+    wt_str plain = p->plain;
+    if (plain.len < min_text) return "no text";
     if (strcmp(lang, "any") != 0 && (!wt_str_eq_nocase(p->lang, wt_str_of(lang)) || p->lang_share < 0.5)) return "another language";
-    if (strcmp(format, "jsonl") != 0 && r->filter == FILTER_NONE) return NULL;
-    return extract_filter_run(r->filter, text, wt_buf_view(&it->url), &w->scratch);
+    const char *rule = extract_filter_run(r->filter, &plain, wt_buf_view(&it->url), &w->scratch);
+    *text = is_plain ? plain : p->text;
+    return rule;
 }
 
 static int work_page(run *r, page_item *it, worker *w) {
@@ -335,7 +339,7 @@ static int work_page(run *r, page_item *it, worker *w) {
     if (extract_run(w->x, body, wt_buf_view(&it->url), wt_buf_view(&it->type), &page, &why))
         return it->drop = why.code == WT_ENOMEM ? "page needs too much memory" : "page too big", 0;
     it->other_parser = page.parser_refused != NULL;
-    wt_str text = page.text;
+    wt_str text = page.plain;
     it->drop = judge(r, w, it, &page, &text);
     if (it->drop) keep_example(it, text);
     else write_document(w, it, &page, text);

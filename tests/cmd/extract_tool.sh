@@ -18,6 +18,7 @@ check "its text is there" grep -q "paragraph 6 of the page about Rivers" rivers.
 check "its footer is not" sh -c "! grep -q Imprint rivers.txt"
 check "markdown has a heading" sh -c "'$X' -q --format md --filter none --lang any rivers.html | grep -q '^# Rivers'"
 check "tei is XML" sh -c "'$X' -q --format tei --filter none --lang any rivers.html | grep -q '<TEI xmlns'"
+check "tei stays whole where a filter takes lines out of texts" sh -c "'$X' -q --format tei --filter c4 rivers.html | tail -n 1 | grep -q '</TEI>'"
 check "explain writes a page" sh -c "'$X' explain rivers.html | grep -q 'class=\"b k\"'"
 
 mkdir pages
