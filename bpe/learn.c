@@ -425,6 +425,10 @@ static int share_memory(learner *L, wt_err *err) {
     return 0;
 }
 
+static void build_added(bpe_build *build, uint32_t id, const bpe_added *a) {
+    bpe_build_token(build, id, (wt_str){a->text, a->len}, a->special ? BPE_ADDED_SPECIAL : BPE_ADDED_TEXT);
+}
+
 static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_err *err) {
     const bpe_model *base = L->options->extend;
     const bpe_added_set *specials = bpe_counter_specials(counter);
@@ -432,16 +436,13 @@ static bpe_model *make_model(const learner *L, const bpe_counter *counter, wt_er
     uint32_t n_base = base ? bpe_vocab_size(base) : 0;
     for (uint32_t id = 0; id < L->tokens.n; id++) {
         if (id >= n_base || base->kind[id] == BPE_TOKEN_PLAIN)
-            bpe_build_token(&build, id, bpe_token_text(&L->tokens, id), 0);
+            bpe_build_token(&build, id, bpe_token_text(&L->tokens, id), BPE_ADDED_NOT);
         build.gaps_allowed |= id < n_base && base->kind[id] != BPE_TOKEN_PLAIN;
     }
     for (size_t i = 0; base && i < base->added.n; i++)
-        bpe_build_token(&build, base->added.item[i].id,
-                        (wt_str){base->added.item[i].text, base->added.item[i].len},
-                        base->added.item[i].special ? 1 : 2);
+        build_added(&build, base->added.item[i].id, &base->added.item[i]);
     for (size_t i = 0; i < specials->n; i++)
-        bpe_build_token(&build, L->tokens.n + (uint32_t)i,
-                        (wt_str){specials->item[i].text, specials->item[i].len}, 1);
+        build_added(&build, L->tokens.n + (uint32_t)i, &specials->item[i]);
     for (uint32_t k = 0; base && k < base->n_merges; k++)
         bpe_build_merge(&build, base->merge[k].left, base->merge[k].right, base->merge[k].result, k);
     for (uint32_t k = 0; k < L->n_merges; k++)
@@ -580,10 +581,9 @@ bpe_model *bpe_model_prefix(const bpe_model *model, uint32_t vocab_size, wt_err 
     bpe_build build = {0};
     for (uint32_t id = 0; id < model->n_ids && next < want; id++)
         if (model->kind[id] == BPE_TOKEN_PLAIN)
-            bpe_build_token(&build, next++, bpe_token_bytes(model, id), 0);
+            bpe_build_token(&build, next++, bpe_token_bytes(model, id), BPE_ADDED_NOT);
     for (size_t i = 0; i < model->added.n; i++)
-        bpe_build_token(&build, next++, (wt_str){model->added.item[i].text, model->added.item[i].len},
-                        model->added.item[i].special ? 1 : 2);
+        build_added(&build, next++, &model->added.item[i]);
     for (uint32_t k = 0; k < model->n_merges; k++)
         if (model->merge[k].result < want)
             bpe_build_merge(&build, model->merge[k].left, model->merge[k].right, model->merge[k].result, k);

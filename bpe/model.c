@@ -56,10 +56,10 @@ int bpe_chars_to_bytes(wt_buf *out, wt_str chars) {
 }
 
 /* ---- building ---- */
-void bpe_build_token(bpe_build *b, uint32_t id, wt_str bytes, int added) {
+void bpe_build_token(bpe_build *b, uint32_t id, wt_str bytes, bpe_added_kind added) {
     WT_GROW(b->token, b->cap_tokens, b->n_tokens + 1);
     b->token[b->n_tokens++] = (struct bpe_build_token){id, (uint32_t)bytes.len, b->blob.len,
-                                                       (uint32_t)added, b->line, b->in_config};
+                                                       added, b->line, b->in_config};
     wt_buf_add_str(&b->blob, bytes);
 }
 
@@ -192,7 +192,7 @@ static int place_tokens(bpe_model *m, bpe_build *b, wt_err *err) {
         m->kind[t->id] = t->added ? BPE_TOKEN_ADDED : BPE_TOKEN_PLAIN;
         if (t->added)
             m->added.item[m->added.n++] = (bpe_added){m->blob + m->offset[t->id], t->len, t->id,
-                                                 t->added == 1};
+                                                 t->added == BPE_ADDED_SPECIAL};
     }
     m->offset[next] = at;
     for (uint32_t id = 0; id < m->n_ids; id++)

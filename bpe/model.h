@@ -40,6 +40,14 @@ size_t bpe_added_cut(const bpe_added_set *set, const bpe_splitter *splitter, wt_
 
 enum { BPE_TOKEN_NONE, BPE_TOKEN_PLAIN, BPE_TOKEN_ADDED };
 
+/* What a file says of a token that is being built. */
+typedef enum {
+    BPE_ADDED_NOT,                  /* plain: a byte, or what a merge makes */
+    BPE_ADDED_SPECIAL,
+    BPE_ADDED_TEXT,                 /* added, and not special */
+    BPE_ADDED_UNKNOWN               /* its name is not of the byte alphabet: it has to be an added one, too */
+} bpe_added_kind;
+
 struct bpe_model {
     bpe_splitter *splitter;
     uint32_t n_ids;                 /* highest id + 1; ids without a token have kind NONE */
@@ -69,7 +77,7 @@ struct bpe_model {
 
 /* ---- building ---- Give it tokens and merges in any order, then finish. */
 typedef struct {
-    struct bpe_build_token { uint32_t id, len; uint64_t at; uint32_t added, line; bool in_config; } *token;
+    struct bpe_build_token { uint32_t id, len; uint64_t at; bpe_added_kind added; uint32_t line; bool in_config; } *token;
     size_t n_tokens, cap_tokens;
     uint32_t line;                  /* in which the next token or merge stands, for refusals; 0 unknown */
     bool in_config;                 /* ... of tokenizer_config.json, not of the vocabulary's file */
@@ -84,8 +92,7 @@ typedef struct {
 
 enum { BPE_ID_MAX = 1 << 24 };      /* ids from files are below */
 
-/* added: 0 plain, 1 special, 2 added but not special */
-void bpe_build_token(bpe_build *build, uint32_t id, wt_str bytes, int added);
+void bpe_build_token(bpe_build *build, uint32_t id, wt_str bytes, bpe_added_kind added);
 void bpe_build_merge(bpe_build *build, uint32_t left, uint32_t right, uint32_t result,
                      uint32_t rank);
 /* Takes over the splitter (frees it on failure); frees the build. */
