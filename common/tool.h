@@ -119,7 +119,8 @@ void wt_report_write(wt_buf *out);                        /* the whole report as
  * wt_run_begin returns WT_RUN_FRESH (nothing there; any leftovers of a --force are removed),
  * WT_RUN_CONTINUE (an unfinished output of the same key), WT_RUN_DONE (finished, same key: the
  * tool says so and exits 0), or -1 with WT_EEXIST (another run's; the message says what differs
- * and names --force). For output NULL (standard output): always FRESH. */
+ * and names --force; or being written by another process now). An unfinished run that has written
+ * nothing yet stands in nobody's way. For output NULL (standard output): always FRESH. */
 enum { WT_RUN_FRESH = 1, WT_RUN_CONTINUE = 2, WT_RUN_DONE = 3 };
 int wt_run_begin(const char *output, bool is_dir, wt_str key, bool force, wt_err *err);
 int wt_run_finish(const char *output, bool is_dir, wt_str key, wt_err *err);

@@ -77,6 +77,10 @@ static void a_run_is_fresh_continued_done_or_anothers(void **state) {
         const char *out = is_dir ? "dir" : "file";
         assert_int_equal(wt_run_begin(out, is_dir, KEY_A, false, &err), WT_RUN_FRESH);
         assert_int_equal(wt_run_begin(out, is_dir, KEY_A, false, &err), WT_RUN_CONTINUE);
+        assert_int_equal(wt_run_begin(out, is_dir, KEY_B, false, &err), WT_RUN_FRESH);    /* the other one had nothing yet */
+        assert_int_equal(wt_run_begin(out, is_dir, KEY_A, false, &err), WT_RUN_FRESH);
+        const char *work = is_dir ? "dir/.hidden" : "file.part";
+        assert_int_equal(wt_write_file(work, WT_STR("x"), &err), 0);
         assert_int_equal(wt_run_begin(out, is_dir, KEY_B, false, &err), -1);
         assert_int_equal(err.code, WT_EEXIST);
         assert_non_null(strstr(err.text, "'n'"));                    /* it says what differs */
