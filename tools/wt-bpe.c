@@ -5,7 +5,6 @@
 #endif
 #include <unistd.h>
 
-#include "bpe/count.h"
 #include "bpe/source.h"
 #include "bpe/stats.h"
 #include "bpe/stream.h"
@@ -15,7 +14,6 @@
 #include "common/json.h"
 #include "common/memory.h"
 #include "common/out.h"
-#include "common/pipeline.h"
 #include "common/tool.h"
 
 static const char *pattern, *ties = "hf", *vocab_sizes, *extend, *counts_out, *temp_dir;
@@ -24,6 +22,7 @@ static uint64_t vocab_size = 50257, min_frequency = 2, max_token_bytes, memory =
 static uint64_t cache = 64 << 20;
 static wt_list specials, from_counts, tokenizers;
 static bool text_input, lines_input, jsonl_input, as_json;
+enum { SIZES_MAX = 64 };                /* of --vocab-sizes */
 
 #define OPT_PATTERN {"pattern", 0, WT_OPT_STRING, &pattern, "NAME", "how text is split: gpt2, cl100k, o200k, or a regular expression"
 #define OPT_TOKENIZER {"tokenizer", 't', WT_OPT_LIST, &tokenizers, "PATH", "a tokenizer's folder or one of its files"}
@@ -157,112 +156,26 @@ static void report_facts(const bpe_piece_facts *f, uint64_t too_long) {
         wt_report_drop("line too long", too_long);
 }
 
-/* ---- counting files ---- */
-typedef struct {
-    bpe_source source;
-    bpe_counter *counter;
-    wt_arena *arena[4096];
-    bpe_piece_facts facts;
-} count_job;
-
-typedef struct {
-    bpe_piece piece;
-    bpe_piece_facts facts;
-} count_item;
-
-typedef struct {
-    bpe_counter *counter;
-    int i_thread;
-    bool mapped;
-} take_ctx;
-
-static void *count_item_new(void *ctx) { return wt_xcalloc(1, sizeof(count_item)); }
-static void count_item_free(void *ctx, void *item) {
-    bpe_piece_reset(&((count_item *)item)->piece);
-    wt_buf_free(&((count_item *)item)->piece.bytes);
-    free(item);
-}
-
-static int count_read(void *ctx, void *item, wt_err *err) {
-    count_job *job = ctx;
-    int more = bpe_source_read(&job->source, &((count_item *)item)->piece, err);
-    wt_progress_set(bpe_source_position(&job->source));
-    return more;
-}
-
-static int count_take(void *ctx, wt_str text, wt_err *err) {
-    take_ctx *t = ctx;
-    return t->mapped ? bpe_counter_add_mapped(t->counter, t->i_thread, text, err)
-                     : bpe_counter_add(t->counter, t->i_thread, text, err);
-}
-
-static int count_work(void *ctx, void *item, int i_thread, wt_err *err) {
-    count_job *job = ctx;
-    count_item *it = item;
-    take_ctx take = {job->counter, i_thread, it->piece.mapped.ptr != NULL};
-    if (!job->arena[i_thread])
-        job->arena[i_thread] = wt_arena_new(1 << 20);
-    it->facts = (bpe_piece_facts){0};
-    return bpe_piece_each(&job->source, &it->piece, job->arena[i_thread], count_take, &take, &it->facts, err);
-}
-
-static int count_write(void *ctx, void *item, wt_err *err) {
-    count_job *job = ctx;
-    const bpe_piece_facts *f = &((count_item *)item)->facts;
-    job->facts.documents += f->documents, job->facts.bytes += f->bytes;
-    job->facts.not_json += f->not_json, job->facts.no_text += f->no_text;
-    return 0;
-}
-
-static size_t counter_cut(const void *ctx, wt_str text) { return bpe_counter_cut(ctx, text); }
-
-/* Rank 0 finds where the limit is, so that the others need not read what is theirs not. */
-static int share_limit(bpe_source *source, wt_err *err) {
-    bool can = false;
-    uint64_t found[3] = {0};        /* can be, files, bytes of the last */
-    int result = 0;
-    if (!source->limit || source->n_ranks == 1)
+/* Where there is not one document the inputs are not what they were taken for. */
+static int check_documents(const bpe_piece_facts *f, bpe_input kind, wt_err *err) {
+    if (f->documents)
         return 0;
-    if (source->rank == 0)
-        result = bpe_source_find_limit(source, &can, &found[1], &found[2], err);
-    found[0] = can && result == 0;
-    wt_cluster_broadcast(found, sizeof found, 0);
-    if (found[0])
-        source->limit = 0, source->n_paths = (size_t)found[1], source->last_bytes = found[2];
-    return result;
+    if (kind == BPE_INPUT_JSONL && f->not_json)
+        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines is JSON; plain text needs --text or --lines",
+                       (unsigned long long)f->not_json);
+    if (kind == BPE_INPUT_JSONL && f->no_text)
+        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines has a \"text\"", (unsigned long long)f->no_text);
+    return wt_fail(err, WT_EDATA, "the inputs hold no document");
 }
 
-static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
+/* report: not for files that were counted before. */
+static int count_files(bpe_counter *counter, const wt_paths *paths, bpe_input kind, uint64_t limit, bool report,
                        bpe_piece_facts *facts, wt_err *err) {
-    count_job *job = wt_xcalloc(1, sizeof *job);
-    job->counter = counter;
-    /* The pipeline holds four pieces a thread, which should be little beside the words. */
-    size_t piece = memory / 128 < 256 << 10 ? 256 << 10 : memory / 128 < 4 << 20 ? memory / 128 : 4 << 20;
-    job->source = (bpe_source){.path = paths->path, .n_paths = paths->n, .input = kind, .limit = args->limit,
-                               .piece_bytes = piece, .cut = counter_cut, .cut_ctx = counter,
-                               .long_to_file = true, .temp_dir = temp_dir,
-                               .rank = (size_t)wt_cluster_rank(), .n_ranks = (size_t)wt_cluster_size()};
-    wt_pipeline pipeline = {.ctx = job, .threads = args->threads, .stop_on_signal = true,
-                            .item_new = count_item_new, .item_free = count_item_free, .read = count_read,
-                            .work = count_work, .write = count_write};
-    int result = wt_cluster_agree(share_limit(&job->source, err), err);
-    if (!result)
-        result = bpe_source_plan(&job->source, err);
-    wt_progress_begin("counting", "B", job->source.share_bytes);
-    if (!result)
-        result = wt_pipeline_run(&pipeline, err);
-    wt_progress_end();
-    result = wt_cluster_agree(result, err);
-    uint64_t sums[] = {job->facts.documents, job->facts.bytes, job->facts.not_json, job->facts.no_text};
-    wt_cluster_sum_u64(sums, 4);
-    *facts = (bpe_piece_facts){sums[0], sums[1], sums[2], sums[3]};
-    report_facts(facts, job->source.too_long);
-    bpe_source_close(&job->source);
-    for (int i = 0; i < 4096; i++)
-        if (job->arena[i])
-            wt_arena_free(job->arena[i]);
-    free(job);
-    return result;
+    uint64_t too_long;
+    int result = bpe_count_files(counter, paths, kind, limit, facts, &too_long, err);
+    if (report)
+        report_facts(facts, too_long);
+    return result ? result : check_documents(facts, kind, err);
 }
 
 /* ---- train ---- */
@@ -312,7 +225,7 @@ static int parse_sizes(uint32_t *size, size_t *n, wt_err *err) {
         uint64_t value;
         int bad = wt_parse_count(one, &value, err);
         free(one);
-        if (bad || value > UINT32_MAX || *n == 64)
+        if (bad || value > UINT32_MAX || *n == SIZES_MAX)
             return bad ? wt_context(err, "--vocab-sizes") : wt_fail(err, WT_EARG, "--vocab-sizes: too large or too many");
         size[(*n)++] = (uint32_t)value;
     }
@@ -359,22 +272,10 @@ static int save_sizes(const bpe_model *model, const uint32_t *size, size_t n, co
     return save(model, dir, err);
 }
 
-/* Where there is not one document the inputs are not what they were taken for. */
-static int check_documents(const bpe_piece_facts *f, bpe_input kind, wt_err *err) {
-    if (f->documents)
-        return 0;
-    if (kind == BPE_INPUT_JSONL && f->not_json)
-        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines is JSON; plain text needs --text or --lines",
-                       (unsigned long long)f->not_json);
-    if (kind == BPE_INPUT_JSONL && f->no_text)
-        return wt_fail(err, WT_EDATA, "the inputs hold no document: none of %llu lines has a \"text\"", (unsigned long long)f->no_text);
-    return wt_fail(err, WT_EDATA, "the inputs hold no document");
-}
-
 static int fill_counter(bpe_counter *counter, const wt_paths *paths, bpe_input kind, const wt_args *args,
                         wt_err *err) {
     bpe_piece_facts facts;
-    if (paths->n && (count_files(counter, paths, kind, args, &facts, err) || check_documents(&facts, kind, err)))
+    if (paths->n && count_files(counter, paths, kind, args->limit, true, &facts, err))
         return -1;
     int bad = 0;
     for (size_t i = 0; i < from_counts.n && wt_cluster_rank() == 0 && !bad; i++)
@@ -426,55 +327,76 @@ static void forget_run(const char *dir) {
     free(path);
 }
 
-static int train(const wt_args *args, wt_err *err) {
-    bpe_input kind;
-    wt_paths paths = {0};
-    wt_buf key = {0};
-    uint32_t size[64];
+/* What a training is told to do. */
+typedef struct {
+    bpe_input input;
+    wt_paths paths;
+    bpe_train_options options;
+    wt_str *special;
+    bpe_model *base;                /* that it extends; NULL: none */
+    uint32_t size[SIZES_MAX];       /* of vocabularies besides the largest */
     size_t n_sizes;
-    int result = -1;
-    bpe_model *base = NULL;
-    bpe_counter *counter = NULL;
-    wt_str *special = wt_xcalloc(specials.n + 1, sizeof *special);
+} train_job;
+
+static void train_job_free(train_job *j) {
+    bpe_model_free(j->base);
+    wt_paths_free(&j->paths);
+    free(j->special);
+}
+
+static uint32_t to_u32(uint64_t x) { return x < UINT32_MAX ? (uint32_t)x : UINT32_MAX; }
+
+static void train_job_options(train_job *j, const wt_args *args) {
     size_t n_specials = specials.n;
+    j->special = wt_xcalloc(specials.n + 1, sizeof *j->special);
     for (size_t i = 0; i < specials.n; i++)
-        special[i] = wt_str_of(specials.item[i]);
+        j->special[i] = wt_str_of(specials.item[i]);
+    if (n_specials == 0 && !(j->base && bpe_end_of_text(j->base) != BPE_NONE))
+        j->special[n_specials++] = WT_STR("<|endoftext|>");
+    for (size_t i = 0; i < j->n_sizes; i++)
+        vocab_size = i == 0 || j->size[i] > vocab_size ? j->size[i] : vocab_size;
+    j->options = (bpe_train_options){
+        .vocab_size = to_u32(vocab_size), .pattern = pattern, .specials = j->special, .n_specials = n_specials,
+        .min_frequency = min_frequency, .max_token_bytes = to_u32(max_token_bytes), .memory = memory,
+        .temp_dir = temp_dir, .threads = args->threads, .extend = j->base,
+        .ties = strcmp(ties, "raw") == 0 ? BPE_TIES_RAW : strcmp(ties, "bytes") == 0 ? BPE_TIES_BYTES : BPE_TIES_HF};
+}
+
+static int train_job_init(train_job *j, const wt_args *args, wt_err *err) {
     if (!args->output)
-        result = wt_fail(err, WT_EARG, "train needs -o FOLDER");
-    else if (args->n_inputs == 0 && from_counts.n == 0)
-        result = wt_fail(err, WT_EARG, "train needs inputs");
-    else if (input_kind(BPE_INPUT_JSONL, &kind, err) == 0 && parse_sizes(size, &n_sizes, err) == 0 &&
-             list_inputs(args, kind, &paths, err) == 0 &&
-             (!extend || (base = bpe_model_load(extend, NULL, err)))) {
-        for (size_t i = 0; i < n_sizes; i++)
-            vocab_size = i == 0 || size[i] > vocab_size ? size[i] : vocab_size;
-        if (n_specials == 0 && !(base && bpe_end_of_text(base) != BPE_NONE))
-            special[n_specials++] = WT_STR("<|endoftext|>");
-        bpe_train_options o = {.vocab_size = (uint32_t)(vocab_size < UINT32_MAX ? vocab_size : UINT32_MAX), .pattern = pattern, .specials = special,
-                               .n_specials = n_specials, .min_frequency = min_frequency,
-                               .max_token_bytes = (uint32_t)(max_token_bytes < UINT32_MAX ? max_token_bytes : UINT32_MAX), .memory = memory,
-                               .temp_dir = temp_dir, .threads = args->threads, .extend = base,
-                               .ties = strcmp(ties, "raw") == 0 ? BPE_TIES_RAW
-                                     : strcmp(ties, "bytes") == 0 ? BPE_TIES_BYTES : BPE_TIES_HF};
-        train_key(&key, &o, &paths, args, kind);
-        if (check_sizes(size, n_sizes, &o, err) == 0 && (counter = bpe_counter_new(&o, err)))
-            result = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err);
-        if (result > 0 && result != WT_RUN_DONE) {
-            bool fresh = result == WT_RUN_FRESH;
-            result = wt_cluster_agree(fill_counter(counter, &paths, kind, args, err), err) ||
-                     wt_cluster_agree(learn_and_save(counter, &o, size, n_sizes, args->output, err), err) ||
-                     wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
-            report_ranks();
-            if (result && fresh && wt_report_get("documents") + wt_report_get("words") == 0)
-                forget_run(args->output);
-        }
+        return wt_fail(err, WT_EARG, "train needs -o FOLDER");
+    if (args->n_inputs == 0 && from_counts.n == 0)
+        return wt_fail(err, WT_EARG, "train needs inputs");
+    if (input_kind(BPE_INPUT_JSONL, &j->input, err) || parse_sizes(j->size, &j->n_sizes, err) ||
+        list_inputs(args, j->input, &j->paths, err) || (extend && !(j->base = bpe_model_load(extend, NULL, err))))
+        return -1;
+    train_job_options(j, args);
+    return check_sizes(j->size, j->n_sizes, &j->options, err);
+}
+
+static int train_run(const train_job *j, const wt_args *args, bpe_counter *counter, wt_err *err) {
+    wt_buf key = {0};
+    train_key(&key, &j->options, &j->paths, args, j->input);
+    int state = wt_run_begin(args->output, true, wt_buf_view(&key), args->force, err), result = state < 0 ? -1 : 0;
+    if (state == WT_RUN_FRESH || state == WT_RUN_CONTINUE) {
+        result = wt_cluster_agree(fill_counter(counter, &j->paths, j->input, args, err), err) ||
+                 wt_cluster_agree(learn_and_save(counter, &j->options, j->size, j->n_sizes, args->output, err), err) ||
+                 wt_run_finish(args->output, true, wt_buf_view(&key), err) ? -1 : 0;
+        report_ranks();
+        if (result && state == WT_RUN_FRESH && wt_report_get("documents") + wt_report_get("words") == 0)
+            forget_run(args->output);
     }
-    bpe_counter_free(counter);
-    bpe_model_free(base);
-    wt_paths_free(&paths);
     wt_buf_free(&key);
-    free(special);
-    return result > 0 ? 0 : result;
+    return result;
+}
+
+static int train(const wt_args *args, wt_err *err) {
+    train_job job = {0};
+    bpe_counter *counter = train_job_init(&job, args, err) ? NULL : bpe_counter_new(&job.options, err);
+    int result = counter ? train_run(&job, args, counter, err) : -1;
+    bpe_counter_free(counter);
+    train_job_free(&job);
+    return result;
 }
 
 /* ---- encode, decode ---- */
@@ -532,15 +454,15 @@ static int recode(const wt_args *args, bool decode, wt_err *err) {
 }
 
 /* ---- stats ---- */
-static int stats_of(const wt_paths *paths, bpe_input kind, const wt_args *args, const char *path, bpe_stats *stats,
-                    bpe_model **model, wt_err *err) {
+static int stats_of(const wt_paths *paths, bpe_input kind, const wt_args *args, const char *path, bool first,
+                    bpe_stats *stats, bpe_model **model, wt_err *err) {
     if (!(*model = bpe_model_load(path, pattern, err)))
         return -1;
     bpe_train_options o = {.vocab_size = bpe_vocab_size(*model) > 256 ? bpe_vocab_size(*model) : 256,
                            .pattern = bpe_pattern(*model), .memory = memory, .threads = args->threads};
-    bpe_piece_facts facts;
     bpe_counter *counter = bpe_counter_new(&o, err);
-    int result = !counter || count_files(counter, paths, kind, args, &facts, err) || check_documents(&facts, kind, err) ||
+    bpe_piece_facts facts;
+    int result = !counter || count_files(counter, paths, kind, args->limit, first, &facts, err) ||
                  bpe_counter_finish(counter, err) || bpe_stats_fill(stats, *model, counter, facts.bytes, err) ? -1 : 0;
     bpe_counter_free(counter);
     return result;
@@ -556,7 +478,7 @@ static int stats(const wt_args *args, wt_err *err) {
     bpe_stats *all = wt_xcalloc(n, sizeof *all);
     bpe_model **models = wt_xcalloc(n, sizeof *models);
     for (size_t i = 0; i < n && !result; i++)
-        result = stats_of(&paths, kind, args, tokenizers.item[i], &all[i], &models[i], err);
+        result = stats_of(&paths, kind, args, tokenizers.item[i], i == 0, &all[i], &models[i], err);
     if (!result) {
         wt_buf out = {0};
         bpe_stats_print(&out, tokenizers.item, models, all, n, as_json);
