@@ -376,6 +376,13 @@ bool wt_in_resync(wt_in *in) {
 
 /* ---- reading ---- */
 
+int wt_in_starts_with(wt_in *in, wt_str start, wt_err *err) {
+    /* Of a slow pipe enough that the first bytes of a member come out together. */
+    if (in->kind == KIND_UNKNOWN && raw_need(in, 4096, err)) return -1;
+    int there = wt_in_span(in, err);
+    return there > 0 ? wt_str_starts((wt_str){(const char *)in->at, (size_t)(in->end - in->at)}, start) : there;
+}
+
 ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err) {
     size_t got = 0;
     while (got < n) {

@@ -19,6 +19,10 @@ void wt_in_close(wt_in *in);
 /* Reads up to n decoded bytes. Returns how many, 0 at the end, -1 on failure. */
 ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err);
 
+/* Whether what comes next begins with these few bytes, which stay to be read: 1, 0, -1 on failure. A gzip member or
+ * zstd frame that holds less than them does not. */
+int wt_in_starts_with(wt_in *in, wt_str start, wt_err *err);
+
 /* The next line without its '\n' (and without a '\r' before it); borrowed until the next call.
  * Returns 1; 0 at the end; -1 on failure. A last line without '\n' counts. A line of more than
  * max_bytes is skipped whole, *too_long counts it, and reading goes on with the next. */

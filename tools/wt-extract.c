@@ -142,8 +142,8 @@ static void input_close(run *r) {
 }
 
 /* A page file, whole. A byte more than the limit is read, so that extract_run sees it is too long. */
-static int read_page_file(run *r, page_item *it, wt_str start, wt_err *err) {
-    set(&it->body, start);
+static int read_page_file(run *r, page_item *it, wt_err *err) {
+    wt_buf_clear(&it->body);
     for (ptrdiff_t n = 1; n > 0 && it->body.len <= max_page;) {
         wt_buf_reserve(&it->body, 1 << 16);
         n = wt_in_read(r->in, it->body.ptr + it->body.len, 1 << 16, err);
@@ -163,21 +163,13 @@ static int open_next(run *r, page_item *it, wt_err *err) {
     if (r->next_input == r->end_input) return 0;
     r->in = wt_in_open(r->inputs->path[r->next_input++], err);
     if (!r->in) return -1;
-    char start[5];
-    size_t n = 0;
-    for (ptrdiff_t got = 1; n < sizeof start && got > 0; n += got > 0 ? (size_t)got : 0)
-        if ((got = wt_in_read(r->in, start + n, sizeof start - n, err)) < 0) return -1;
-    if (n == 5 && memcmp(start, "WARC/", 5) == 0) {
-        const char *path = wt_in_name(r->in);
-        char *copy = wt_xstrdup(path);
-        wt_in_close(r->in);
-        r->in = wt_in_open(copy, err);
-        free(copy);
-        if (!r->in) return -1;
+    int is_warc = wt_in_starts_with(r->in, WT_STR("WARC/"), err);
+    if (is_warc < 0) return -1;
+    if (is_warc) {
         r->warc = wt_warc_reader_new(r->in, max_page + (1 << 20));
         return 2;
     }
-    int result = read_page_file(r, it, (wt_str){start, n}, err);
+    int result = read_page_file(r, it, err);
     input_close(r);
     return result ? -1 : 1;
 }

@@ -31,6 +31,14 @@ says '"documents in":20000' "all of them" cat piped.json
 check "from standard input" "$BIN/wt-dedup" - -o piped2 --exact -q </dev/null
 says "what comes from a pipe is not compared" "a finished one says what it did not compare" "$BIN/wt-dedup" - -o piped2 --exact </dev/null
 
+page='<html><head><title>A page</title></head><body><p>Words enough for a paragraph that is the main text of this page, and then some more.</p></body></html>'
+body=$(printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n%s' "$page")
+printf 'WARC/1.1\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:x:1>\r\nWARC-Target-URI: http://a.example/\r\nWARC-Date: 2020-01-01T00:00:00Z\r\nContent-Type: application/http;msgtype=response\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n' ${#body} "$body" | gzip >one.warc.gz
+extract="$BIN/wt-extract --filter none --lang any --format txt -q"
+says "Words enough" "a page from standard input" sh -c "printf '%s' '$page' | $extract"
+says "Words enough" "a WARC from standard input" sh -c "$extract <one.warc.gz"
+says "Words enough" "a WARC from a pipe that gives little at once" sh -c "(head -c 20 one.warc.gz; sleep 0.2; tail -c +21 one.warc.gz) | $extract"
+
 # ---- what cannot be read ----
 mkdir dead && cp few.jsonl dead/ && ln -s nowhere dead/gone.jsonl
 says "cannot open 'dead/gone.jsonl'" "a link to nowhere is named" "$BIN/wt-dedup" dead -o from-dead -q
