@@ -6,6 +6,7 @@
 #include "common/fs.h"
 #include "extract/charset.h"
 #include "extract/content.h"
+#include "extract/explain.h"
 #include "extract/lang.h"
 #include "extract/render.h"
 
@@ -22,6 +23,7 @@ struct extractor {
     wt_buf model_bytes;
     lang_guess lang;
     wt_err parser_error;
+    extract_page page;                  /* what the last run found */
 };
 
 extractor *extractor_new(const extract_options *options, wt_err *err) {
@@ -104,7 +106,7 @@ static bool use_json_body(const extractor *x) {
 int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
     size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
     *page = (extract_page){0};
-    x->content.n_blocks = 0, x->meta = (page_meta){0};      /* a page that is refused has none */
+    x->content.n_blocks = 0, x->content.meta = NULL;        /* a page that is refused has none */
     if (x->utf8.cap > KEPT_BYTES) wt_buf_free(&x->utf8);
     if (x->text.cap > KEPT_BYTES) wt_buf_free(&x->text);
     if (x->formatted.cap > KEPT_BYTES) wt_buf_free(&x->formatted);
@@ -157,74 +159,8 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     page->modified = x->meta.modified, page->site = x->meta.site, page->url = x->meta.url;
     page->description = x->meta.description, page->license = x->meta.license;
     page->declared_lang = x->meta.lang;
+    x->page = *page;
     return 0;
 }
 
-/* ---- explain ---- */
-static void add_escaped(wt_buf *out, wt_str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (c == '<') wt_buf_add_str(out, WT_STR("&lt;"));
-        else if (c == '&') wt_buf_add_str(out, WT_STR("&amp;"));
-        else if (c == '"') wt_buf_add_str(out, WT_STR("&quot;"));
-        else wt_buf_add_char(out, c);
-    }
-}
-
-static void add_row(wt_buf *out, const char *name, wt_str value) {
-    if (!value.len) return;
-    wt_buf_printf(out, "<tr><th>%s<td>", name);
-    add_escaped(out, value);
-}
-
-/* "body > div.content > p": where the block stands. */
-static void add_place(wt_buf *out, const html_tree *t, uint32_t element) {
-    uint32_t path[8];
-    int n = 0;
-    for (uint32_t e = element; e && n < 8; e = t->node[e].parent) path[n++] = e;
-    while (n-- > 0) {
-        add_escaped(out, wt_str_of(html_node_name(t, path[n])));
-        wt_str id = html_attr_get(t, path[n], HTML_ATTR_id), class = html_attr_get(t, path[n], HTML_ATTR_class);
-        if (id.len) wt_buf_add_char(out, '#'), add_escaped(out, id.len > 40 ? (wt_str){id.ptr, 40} : id);
-        if (class.len) wt_buf_add_char(out, '.'), add_escaped(out, class.len > 60 ? (wt_str){class.ptr, 60} : class);
-        if (n) wt_buf_add_str(out, WT_STR(" &gt; "));
-    }
-}
-
-void extract_explain(extractor *x, wt_buf *out) {
-    const content *c = &x->content;
-    const page_meta *m = &x->meta;
-    wt_buf_add_str(out, WT_STR(
-        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>wt-extract explain</title><style>"
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
-        "h1{font-size:1.3em}th{text-align:left;vertical-align:top;padding-right:1em;color:#777;font-weight:normal}"
-        "label{margin:0 1.5em .5em .3em}"
-        ".b{margin:2px 0;padding:.3em .8em;white-space:pre-wrap;overflow-wrap:anywhere;border-left:5px solid}"
-        ".k{border-color:#2a8f45;background:#f1f9f3}.d{border-color:#cf8585;color:#888;font-size:.85em}"
-        "small{display:none;white-space:normal;color:#777;font:11px/1.4 ui-monospace,monospace}"
-        "#why:checked~div small{display:block}#only:checked~div.d{display:none}</style><h1>What wt-extract kept of this page</h1><table>"));
-    add_row(out, "title", m->title), add_row(out, "author", m->author), add_row(out, "date", m->date);
-    add_row(out, "site", m->site), add_row(out, "url", m->url), add_row(out, "description", m->description);
-    add_row(out, "license", m->license), add_row(out, "language", wt_str_of(x->lang.code));
-    size_t n_kept = 0, len = 0, len_kept = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        n_kept += c->block[i].keep;
-        len += c->block[i].len;
-        len_kept += c->block[i].keep ? c->block[i].len : 0;
-    }
-    wt_buf_printf(out, "</table><p>Green is kept, red is dropped: %zu of %zu blocks, %zu of %zu letters kept.</p>\n"
-                       "<input type=\"checkbox\" id=\"why\"><label for=\"why\">say why (the first number is the chance of being content)</label>"
-                       "<input type=\"checkbox\" id=\"only\"><label for=\"only\">kept text alone</label>\n", n_kept, c->n_blocks, len_kept, len);
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        const content_block *b = &c->block[i];
-        const content_element *top = content_at(c, c->top);
-        wt_buf_printf(out, "<div class=\"b %s\"><small>%.2f (round 1: %.2f), %s; %u letters, %.0f%% in links, class words %.1f, words %.1f, "
-                           "densest container %s: ", b->keep ? "k" : "d", b->chance, b->first_chance, content_why_text[b->why], b->len,
-                      b->len ? 100.0 * b->link_len / b->len : 0, content_at(c, b->element)->path, b->word_sum,
-                      c->top && i >= top->first_block && i < top->end_block ? "inside" : "outside");
-        add_place(out, &x->tree, b->element);
-        wt_buf_add_str(out, WT_STR("</small>"));
-        add_escaped(out, (wt_str){c->text.ptr + b->text, b->text_len});
-        wt_buf_add_str(out, WT_STR("</div>\n"));
-    }
-}
+void extract_explain(extractor *x, wt_buf *html) { explain_page(&x->content, &x->page, html); }

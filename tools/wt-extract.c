@@ -55,10 +55,12 @@ static const wt_tool tool = {
         "Writes documents in Dolma's shape to docs/NNNNN.jsonl.zst: {\"id\",\"text\",\"source\",\"created\",\"added\","
         "\"metadata\"}. Navigation, related links, advertisements and the like are left out; headings, lists, tables, "
         "quotes and code are kept. Every page that gives no document is counted under one reason. "
-        "Without -o the output goes to standard output; without INPUT the page comes from standard input.",
+        "Without -o the output goes to standard output; without INPUT the page comes from standard input. "
+        "`wt-extract explain PAGE` writes a page for a browser: what was kept, what was dropped and why, and what each filter says.",
     .options = options,
     .example = "wt-extract crawl/ -o docs/\n"
-               "wt-extract --format txt --filter none --lang any < page.html",
+               "wt-extract --format txt --filter none --lang any < page.html\n"
+               "wt-extract explain page.html -o why.html",
     .inputs_optional = true,
 };
 

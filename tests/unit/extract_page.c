@@ -491,6 +491,42 @@ static void test_formats(void **state) {
     extractor_free(x);
 }
 
+/* What `explain` shows loads and runs nothing, whatever stands in the page's text, names and metadata. */
+static void test_explain(void **state) {
+    static const html_tag wanted[] = {HTML_TAG_html, HTML_TAG_head, HTML_TAG_meta, HTML_TAG_title, HTML_TAG_style, HTML_TAG_body, HTML_TAG_p, HTML_TAG_h1,
+        HTML_TAG_table, HTML_TAG_tbody, HTML_TAG_tr, HTML_TAG_th, HTML_TAG_td, HTML_TAG_span, HTML_TAG_div, HTML_TAG_a, HTML_TAG_label, HTML_TAG_input, HTML_TAG_b};
+    static const char nasty[] =
+        "<html lang='\"><img src=http://x/>'><title>a</title><meta name=author content='\"><script>alert(1)</script>'><meta name=description content='&lt;iframe src=x>'>"
+        "<style>body{display:none}</style><script>document.body.innerHTML=''</script><base href=http://x/><div class='\"><img src=x onerror=alert(1)>' id='\"></div>'>"
+        "<p>The tide comes in twice a day &lt;script>alert(1)&lt;/script> and goes out again as the moon wills it to.</p><a href='javascript:alert(1)'>more</a>"
+        "<img src=http://x/y.png><div style='position:fixed;inset:0'>A banner over everything</div></div>";
+    wt_err err = {0};
+    extract_page p;
+    wt_buf html = {0};
+    html_tree t;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    html_tree_init(&t);
+    assert_int_equal(extract_run(x, wt_str_of(nasty), WT_STR("http://x/\"><img src=y>"), WT_STR(""), &p, &err), 0);
+    extract_explain(x, &html);
+    html_parse(&t, wt_buf_view(&html));
+    for (uint32_t n = t.node[0].first; n; n = html_next(&t, n, 0)) {
+        if (!html_is_element(&t, n)) continue;
+        bool known = false;
+        for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) known = known || t.node[n].tag == wanted[k];
+        if (!known) fail_msg("explain holds a <%s>", html_node_name(&t, n));
+        wt_str href = html_attr_get(&t, n, HTML_ATTR_href);
+        assert_true(!href.len || *href.ptr == '#');
+    }
+    assert_true(has(wt_buf_view(&html), "default-src 'none'") && has(wt_buf_view(&html), "A banner over everything") && has(wt_buf_view(&html), "fineweb"));
+    wt_buf_clear(&html);
+    assert_int_equal(extract_run(x, (wt_str){NULL, 0}, WT_STR(""), WT_STR(""), &p, &err), 0);
+    extract_explain(x, &html);                  /* an empty page */
+    assert_true(has(wt_buf_view(&html), "no text"));
+    html_tree_free(&t);
+    wt_buf_free(&html);
+    extractor_free(x);
+}
+
 /* Cut anywhere, the page still gives an answer; so do an empty one, binary, and one over the limit. */
 static void test_bad_input(void **state) {
     wt_err err;
@@ -544,7 +580,7 @@ int main(void) {
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
         cmocka_unit_test(titles_and_descriptions_are_one_line),
-        cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
