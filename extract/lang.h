@@ -15,6 +15,8 @@ typedef struct {
 } lang_guess;
 /* text: valid UTF-8. */
 void lang_identify(const char *text, size_t n, lang_guess *guess);
+/* The code of the language that CODE, or an alias of it such as zh-CN, names; NULL where none is known. */
+const char *lang_code_of(const char *code);
 #ifdef __cplusplus
 }
 #endif

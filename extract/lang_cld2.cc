@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include <cld2/internal/lang_script.h>
 #include <cld2/public/compact_lang_det.h>
 #include <string.h>
 
@@ -43,4 +44,9 @@ extern "C" void lang_identify(const char *text, size_t n, lang_guess *guess) {
     guess->code[sizeof guess->code - 1] = 0;
     guess->share = percent[0] / 100.0;
     guess->reliable = reliable;
+}
+
+extern "C" const char *lang_code_of(const char *name) {
+    CLD2::Language language = CLD2::GetLanguageFromName(name);
+    return language == CLD2::UNKNOWN_LANGUAGE ? NULL : CLD2::LanguageCode(language);
 }

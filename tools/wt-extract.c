@@ -15,6 +15,7 @@
 #include "common/tool.h"
 #include "common/warc.h"
 #include "extract/extract.h"
+#include "extract/lang.h"
 #include "extract/guard.h"
 
 enum { PAGES_A_UNIT = 4096, EXAMPLES_A_RULE = 5, EXAMPLE_BYTES = 300 };
@@ -770,7 +771,17 @@ static int explain(const wt_args *args, wt_err *err) {
     return result;
 }
 
+/* A language nobody knows would drop every page. */
+static int check_lang(wt_err *err) {
+    if (strcmp(lang, "any") == 0) return 0;
+    const char *code = lang_code_of(lang);
+    if (!code) return wt_fail(err, WT_EARG, "--lang: no language '%s' is known; give a code such as en, de or zh, or any", lang);
+    lang = code;
+    return 0;
+}
+
 static int run_all(const wt_args *args, wt_err *err) {
+    if (check_lang(err)) return -1;
     if (args->n_inputs && strcmp(args->inputs[0], "explain") == 0) return explain(args, err);
     wt_paths inputs = {0};
     int result = 0;

@@ -33,6 +33,7 @@ equal "five documents" "$(wc -l < a.jsonl | tr -d ' ')" 5
 says "complete already" "a second run has nothing to do" "$X" pages -o one
 check_fails 1 "another run's output is refused" "$X" --filter none pages -o one
 check "--force takes it" "$X" -q --force --filter none --lang any pages -o one
+check_fails 2 "a language nobody knows" "$X" -q --lang klingon rivers.html
 check "a report of what was dropped" "$X" -q pages -o rep --filter-report rules.json
 check "its rule is named" grep -q '"rule":"not a web page"' rules.json
 
