@@ -78,7 +78,7 @@ int wt_opt_set(const wt_opt *o, const char *value, wt_err *err) {
     case WT_OPT_BYTES: result = wt_parse_bytes(value, o->target, err); break;
     case WT_OPT_FLOAT:
         *(double *)o->target = strtod(value, &end);
-        if (end == value || *end || isnan(*(double *)o->target))
+        if (end == value || *end || !isfinite(*(double *)o->target))
             result = wt_fail(err, WT_EARG, "'%s' is not a number", value);
         break;
     case WT_OPT_CHOICE:

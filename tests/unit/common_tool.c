@@ -66,6 +66,7 @@ static void options_are_set_by_type(void **state) {
         assert_int_equal(err.code, WT_EARG);
         assert_non_null(strstr(err.text, o[k].name));
     }
+    assert_int_equal(wt_opt_set(&o[3], "inf", &err) | wt_opt_set(&o[3], "1e999", &err) | wt_opt_set(&o[3], "nan", &err), -1);
     free(list.item);
 }
 
