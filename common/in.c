@@ -12,7 +12,6 @@
 
 #include "common/in_impl.h"
 
-#define CHUNK ((size_t)256 << 10)
 #define WINDOW_LOG_MAX 31            /* Reddit dumps are written with --long=31 */
 #define XZ_MEMORY_MAX ((uint64_t)2 << 30)
 #define DICTIONARY_MAX ((uint32_t)16 << 20)
@@ -40,7 +39,7 @@ wt_in *wt_in_open(const char *path, wt_err *err) {
     in->own_fd = !is_stdin;
     in->own_raw = true;
     in->raw_stop = UINT64_MAX;
-    in->raw = wt_xmalloc(CHUNK);
+    in->raw = wt_xmalloc(WT_IN_CHUNK);
     if (S_ISREG(st.st_mode)) in->raw_bytes = (uint64_t)st.st_size;
 #ifdef POSIX_FADV_SEQUENTIAL
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -94,7 +93,7 @@ static int raw_more(wt_in *in, wt_err *err) {
         in->raw_at = 0;
     }
     ssize_t n;
-    size_t room = CHUNK - in->raw_len;
+    size_t room = WT_IN_CHUNK - in->raw_len;
     uint64_t left = in->raw_stop - (in->raw_base + in->raw_len);
     if (room > left) room = (size_t)left;
     do n = read(in->fd, in->raw + in->raw_len, room);
@@ -105,14 +104,23 @@ static int raw_more(wt_in *in, wt_err *err) {
     return 0;
 }
 
-/* Makes sure of at least n unused raw bytes (n <= CHUNK), or of the file's end. */
-static int raw_need(wt_in *in, size_t n, wt_err *err) {
+int wt_in_raw_need(wt_in *in, size_t n, wt_err *err) {
     while (in->raw_len - in->raw_at < n && !in->raw_end)
         if (raw_more(in, err)) return -1;
     return 0;
 }
 
-static size_t raw_left(const wt_in *in) { return in->raw_len - in->raw_at; }
+bool wt_in_raw_seek(wt_in *in, uint64_t to) {
+    if (to >= in->raw_base && to <= in->raw_base + in->raw_len) {
+        in->raw_at = (size_t)(to - in->raw_base);
+        return true;
+    }
+    if (in->fd < 0 || lseek(in->fd, (off_t)to, SEEK_SET) < 0) return false;
+    in->raw_base = to;
+    in->raw_at = in->raw_len = 0;
+    in->raw_end = false;
+    return true;
+}
 
 /* ---- what is it? ---- */
 
@@ -145,16 +153,16 @@ static int cut(const wt_in *in, const char *what, wt_err *err) {
 
 /* A .warc.zst may begin with its dictionary in a skippable frame, itself perhaps compressed. */
 static int load_dictionary(wt_in *in, wt_err *err) {
-    if (raw_need(in, 8, err)) return -1;
+    if (wt_in_raw_need(in, 8, err)) return -1;
     const uint8_t *b = in->raw + in->raw_at;
-    if (raw_left(in) < 8 || !is_skippable(b) || b[0] != 0x5d) return 0;
+    if (wt_in_raw_left(in) < 8 || !is_skippable(b) || b[0] != 0x5d) return 0;
     uint32_t size = b[4] | b[5] << 8 | b[6] << 16 | (uint32_t)b[7] << 24;
     if (size == 0 || size > DICTIONARY_MAX) return 0;
     wt_buf dict = {0}, plain = {0};
     in->raw_at += 8;
     while (dict.len < size) {
-        if (raw_need(in, 1, err)) return wt_buf_free(&dict), -1;
-        size_t n = raw_left(in) < size - dict.len ? raw_left(in) : size - dict.len;
+        if (wt_in_raw_need(in, 1, err)) return wt_buf_free(&dict), -1;
+        size_t n = wt_in_raw_left(in) < size - dict.len ? wt_in_raw_left(in) : size - dict.len;
         if (n == 0) return wt_buf_free(&dict), cut(in, "zstd dictionary", err);
         wt_buf_add(&dict, in->raw + in->raw_at, n);
         in->raw_at += n;
@@ -173,8 +181,8 @@ static int load_dictionary(wt_in *in, wt_err *err) {
 }
 
 static int decoder_start(wt_in *in, wt_err *err) {
-    if (raw_need(in, 16, err)) return -1;
-    kind k = kind_of(in->raw + in->raw_at, raw_left(in));
+    if (wt_in_raw_need(in, 16, err)) return -1;
+    kind k = kind_of(in->raw + in->raw_at, wt_in_raw_left(in));
     bool ready = true;
     if (k == KIND_ZSTD) {
         in->zstd = ZSTD_createDCtx();
@@ -189,7 +197,7 @@ static int decoder_start(wt_in *in, wt_err *err) {
     }
     if (!ready) return wt_fail(err, WT_ENOMEM, "no memory to decompress '%s'", in->name);
     in->kind = k;
-    if (k != KIND_PLAIN) in->decoded = wt_xmalloc(CHUNK);
+    if (k != KIND_PLAIN) in->decoded = wt_xmalloc(WT_IN_CHUNK);
     return k == KIND_ZSTD ? load_dictionary(in, err) : 0;
 }
 
@@ -197,8 +205,8 @@ static int decoder_start(wt_in *in, wt_err *err) {
  * They take raw bytes, put n bytes into decoded[], and set in_member false at a member's end. */
 
 static int step_zstd(wt_in *in, size_t *n, wt_err *err) {
-    ZSTD_inBuffer src = {in->raw + in->raw_at, raw_left(in), 0};
-    ZSTD_outBuffer dst = {in->decoded, CHUNK, 0};
+    ZSTD_inBuffer src = {in->raw + in->raw_at, wt_in_raw_left(in), 0};
+    ZSTD_outBuffer dst = {in->decoded, WT_IN_CHUNK, 0};
     size_t left = ZSTD_decompressStream(in->zstd, &dst, &src);
     if (ZSTD_isError(left)) {
         /* Out of memory for a huge window is no damage. */
@@ -214,12 +222,12 @@ static int step_zstd(wt_in *in, size_t *n, wt_err *err) {
 
 static int step_gzip(wt_in *in, size_t *n, wt_err *err) {
     in->gzip.next_in = in->raw + in->raw_at;
-    in->gzip.avail_in = raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)raw_left(in);
+    in->gzip.avail_in = wt_in_raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)wt_in_raw_left(in);
     in->gzip.next_out = in->decoded;
-    in->gzip.avail_out = CHUNK;
+    in->gzip.avail_out = WT_IN_CHUNK;
     int code = inflate(&in->gzip, Z_NO_FLUSH);
     in->raw_at = (size_t)(in->gzip.next_in - in->raw);
-    *n = CHUNK - in->gzip.avail_out;
+    *n = WT_IN_CHUNK - in->gzip.avail_out;
     if (code == Z_STREAM_END) {
         in->in_member = false;
         inflateReset(&in->gzip);
@@ -231,12 +239,12 @@ static int step_gzip(wt_in *in, size_t *n, wt_err *err) {
 
 static int step_bzip2(wt_in *in, size_t *n, wt_err *err) {
     in->bzip2.next_in = (char *)in->raw + in->raw_at;
-    in->bzip2.avail_in = raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (unsigned)raw_left(in);
+    in->bzip2.avail_in = wt_in_raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (unsigned)wt_in_raw_left(in);
     in->bzip2.next_out = (char *)in->decoded;
-    in->bzip2.avail_out = CHUNK;
+    in->bzip2.avail_out = WT_IN_CHUNK;
     int code = BZ2_bzDecompress(&in->bzip2);
     in->raw_at = (size_t)((uint8_t *)in->bzip2.next_in - in->raw);
-    *n = CHUNK - in->bzip2.avail_out;
+    *n = WT_IN_CHUNK - in->bzip2.avail_out;
     if (code == BZ_STREAM_END) {
         in->in_member = false;
         BZ2_bzDecompressEnd(&in->bzip2);
@@ -251,12 +259,12 @@ static int step_bzip2(wt_in *in, size_t *n, wt_err *err) {
 
 static int step_xz(wt_in *in, size_t *n, wt_err *err) {
     in->xz.next_in = in->raw + in->raw_at;
-    in->xz.avail_in = raw_left(in);
+    in->xz.avail_in = wt_in_raw_left(in);
     in->xz.next_out = in->decoded;
-    in->xz.avail_out = CHUNK;
+    in->xz.avail_out = WT_IN_CHUNK;
     lzma_ret code = lzma_code(&in->xz, in->raw_end ? LZMA_FINISH : LZMA_RUN);
     in->raw_at = (size_t)(in->xz.next_in - in->raw);
-    *n = CHUNK - in->xz.avail_out;
+    *n = WT_IN_CHUNK - in->xz.avail_out;
     if (code == LZMA_STREAM_END) in->in_member = false, in->done = true;
     else if (code == LZMA_MEM_ERROR || code == LZMA_MEMLIMIT_ERROR)
         return wt_fail(err, WT_ENOMEM, "no memory for the xz dictionary of '%s'", in->name);
@@ -268,22 +276,22 @@ static int step_xz(wt_in *in, size_t *n, wt_err *err) {
 /* Between members: is there another one? Zero padding behind the last is allowed (tapes, gzip). */
 static int member_begin(wt_in *in, wt_err *err) {
     if (in->kind == KIND_GZIP || in->kind == KIND_BZIP2) {
-        if (raw_need(in, 10, err)) return -1;
-        if (raw_left(in) && in->raw[in->raw_at] == 0) {
-            while (raw_left(in) && in->raw[in->raw_at] == 0) {
+        if (wt_in_raw_need(in, 10, err)) return -1;
+        if (wt_in_raw_left(in) && in->raw[in->raw_at] == 0) {
+            while (wt_in_raw_left(in) && in->raw[in->raw_at] == 0) {
                 in->raw_at++;
-                if (raw_need(in, 1, err)) return -1;
+                if (wt_in_raw_need(in, 1, err)) return -1;
             }
-            if (raw_left(in)) return damaged(in, "bytes behind the last member", err);
-        } else if (raw_left(in) && in->raw_base + in->raw_at > 0 &&
-                   kind_of(in->raw + in->raw_at, raw_left(in)) != in->kind) {
-            if (raw_left(in) >= 10) return damaged(in, "bytes behind the last member", err);
+            if (wt_in_raw_left(in)) return damaged(in, "bytes behind the last member", err);
+        } else if (wt_in_raw_left(in) && in->raw_base + in->raw_at > 0 &&
+                   kind_of(in->raw + in->raw_at, wt_in_raw_left(in)) != in->kind) {
+            if (wt_in_raw_left(in) >= 10) return damaged(in, "bytes behind the last member", err);
             return cut(in, in->kind == KIND_GZIP ? "gzip member" : "bzip2 stream", err);
         }
-    } else if (raw_need(in, 1, err)) {
+    } else if (wt_in_raw_need(in, 1, err)) {
         return -1;
     }
-    if (raw_left(in) == 0) {
+    if (wt_in_raw_left(in) == 0) {
         in->done = true;
         return 0;
     }
@@ -300,7 +308,7 @@ static int span_fill(wt_in *in, wt_err *err) {
     if (in->kind == KIND_UNKNOWN && decoder_start(in, err)) return -1;
     while (!in->done) {
         if (in->kind == KIND_PLAIN) {
-            if (raw_need(in, 1, err)) return -1;
+            if (wt_in_raw_need(in, 1, err)) return -1;
             in->at = in->raw + in->raw_at;
             in->end = in->raw + in->raw_len;
             in->raw_at = in->raw_len;
@@ -312,7 +320,7 @@ static int span_fill(wt_in *in, wt_err *err) {
             continue;
         }
         size_t n = 0;
-        if (raw_need(in, 1, err)) return -1;
+        if (wt_in_raw_need(in, 1, err)) return -1;
         size_t raw_before = in->raw_at;
         int code = in->kind == KIND_ZSTD ? step_zstd(in, &n, err)
                  : in->kind == KIND_GZIP ? step_gzip(in, &n, err)
@@ -325,11 +333,15 @@ static int span_fill(wt_in *in, wt_err *err) {
             return 1;
         }
         if (code) return -1;
-        if (in->in_member && raw_left(in) == 0 && in->raw_end && in->raw_at == raw_before &&
+        if (in->in_member && wt_in_raw_left(in) == 0 && in->raw_end && in->raw_at == raw_before &&
             in->kind != KIND_XZ)
             return cut(in, MEMBER_NAME[in->kind], err);
     }
     return 0;
+}
+
+void wt_in_learn(wt_in *in) {
+    if (in->kind == KIND_UNKNOWN && !in->failed && decoder_start(in, &in->err)) in->failed = true;
 }
 
 int wt_in_span_next(wt_in *in, wt_err *err) {
@@ -343,18 +355,6 @@ int wt_in_span_next(wt_in *in, wt_err *err) {
     return -1;
 }
 
-/* Back to one byte behind the damaged member's beginning: its decoder may have run into the next ones. */
-static void raw_rewind(wt_in *in) {
-    uint64_t want = in->member_at + 1;
-    if (want >= in->raw_base && want <= in->raw_base + in->raw_len) {
-        in->raw_at = (size_t)(want - in->raw_base);
-    } else if (in->fd >= 0 && lseek(in->fd, (off_t)want, SEEK_SET) >= 0) {
-        in->raw_base = want;
-        in->raw_at = in->raw_len = 0;
-        in->raw_end = false;
-    }                                        /* a pipe: from where it is */
-}
-
 bool wt_in_resync(wt_in *in) {
     if (!in->told) return true;
     in->failed = in->told = false;
@@ -362,8 +362,8 @@ bool wt_in_resync(wt_in *in) {
     in->done = true;
     bool packed = in->kind == KIND_GZIP || in->kind == KIND_ZSTD;
     if (!packed || ++in->n_resyncs > RESYNCS_MAX) return false;
-    raw_rewind(in);
-    for (; raw_need(in, 10, NULL) == 0 && raw_left(in) >= 10; in->raw_at++) {
+    wt_in_raw_seek(in, in->member_at + 1);   /* its decoder may have run into the next ones; a pipe goes on from where it is */
+    for (; wt_in_raw_need(in, 10, NULL) == 0 && wt_in_raw_left(in) >= 10; in->raw_at++) {
         const uint8_t *b = in->raw + in->raw_at;
         if (kind_of(b, 10) != in->kind || (in->kind == KIND_GZIP && (b[3] & 0xe0))) continue;
         if (in->kind == KIND_GZIP) inflateReset(&in->gzip);
@@ -378,7 +378,7 @@ bool wt_in_resync(wt_in *in) {
 
 int wt_in_starts_with(wt_in *in, wt_str start, wt_err *err) {
     /* Of a slow pipe enough that the first bytes of a member come out together. */
-    if (in->kind == KIND_UNKNOWN && raw_need(in, 4096, err)) return -1;
+    if (in->kind == KIND_UNKNOWN && wt_in_raw_need(in, 4096, err)) return -1;
     int there = wt_in_span(in, err);
     return there > 0 ? wt_str_starts((wt_str){(const char *)in->at, (size_t)(in->end - in->at)}, start) : there;
 }
@@ -401,7 +401,7 @@ ptrdiff_t wt_in_read(wt_in *in, void *bytes, size_t n, wt_err *err) {
 const char *wt_in_name(const wt_in *in) { return in->name; }
 
 bool wt_in_is_plain(wt_in *in) {
-    wt_in_span(in, &(wt_err){0});             /* an error is kept and told by the next read */
+    wt_in_learn(in);
     return in->kind == KIND_PLAIN;
 }
 

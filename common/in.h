@@ -33,27 +33,12 @@ int wt_in_line(wt_in *in, size_t max_bytes, wt_str *line, uint64_t *too_long, wt
 int wt_in_block(wt_in *in, size_t want, size_t max_line, wt_buf *block, uint64_t *too_long,
                 wt_err *err);
 
-/* Many lines at a time, for those who keep them: appends to `lines` until it holds `max_lines`, or `max_bytes` or
- * more. Lines of white space alone are no lines: they lie in front of the next one. Returns 1 where that is
- * reached, 0 at the end of the input (with what came before it), -1. Same too_long rule. */
-typedef struct {
-    wt_buf bytes;               /* lines behind each other, each with its '\n' */
-    size_t *end;                /* of each line, behind the '\n' */
-    size_t n, cap, n_bytes;
-    uint64_t n_blank;           /* lines of white space */
-    bool pass;                  /* bytes and end stay empty: lines are counted alone */
-} wt_lines;
-int wt_in_lines(wt_in *in, wt_lines *lines, size_t max_lines, size_t max_bytes, size_t max_line, uint64_t *too_long,
-                wt_err *err);
-void wt_lines_clear(wt_lines *lines);                 /* memory kept, and `pass` */
-void wt_lines_free(wt_lines *lines);
-/* Line i without white space around it. */
-static inline wt_str wt_lines_at(const wt_lines *lines, size_t i) {
-    const char *line = lines->bytes.ptr + (i ? lines->end[i - 1] : 0);
-    size_t n = (size_t)(lines->bytes.ptr + lines->end[i] - line) - 1;
-    bool tight = (unsigned char)line[0] > ' ' && (unsigned char)line[n - 1] > ' ';
-    return tight ? (wt_str){line, n} : wt_str_trim((wt_str){line, n});
-}
+/* Whole lines again, cut where no one has to look at what lies between the cuts: appends the next `want` bytes to `bytes`, and
+ * what follows them to the end of its line (nothing, where they end with one). NULL passes over the same bytes: a plain
+ * file is not read for that, nor are zstd frames decoded that tell their sizes. Adds to *passed how many they were, with the '\n'
+ * that a last line without one gets. A line is kept up to max_line + 1 of its bytes behind `want`, so a longer one shows.
+ * Returns 1; 0: the input ended first, also where nothing was left; -1. */
+int wt_in_stretch(wt_in *in, uint64_t want, size_t max_line, wt_buf *bytes, uint64_t *passed, wt_err *err);
 
 const char *wt_in_name(const wt_in *in);
 bool wt_in_is_plain(wt_in *in);                       /* stored as it is read: not compressed */

@@ -1,4 +1,4 @@
-/* in_impl.h - what in.c (the file and its decoders) and in_lines.c (lines of what is decoded) share. */
+/* in_impl.h - what in.c (the file and its decoders), in_lines.c and in_stretch.c (lines of what is decoded) share. */
 #ifndef WT_COMMON_IN_IMPL_H
 #define WT_COMMON_IN_IMPL_H
 
@@ -39,6 +39,16 @@ struct wt_in {
     int n_resyncs;
     wt_err err;
 };
+
+#define WT_IN_CHUNK ((size_t)256 << 10)
+
+/* What kind it is, before a byte is asked for. An error is kept and told by the next read. */
+void wt_in_learn(wt_in *in);
+/* Makes sure of at least n unused raw bytes (n <= WT_IN_CHUNK), or of the file's end. */
+int wt_in_raw_need(wt_in *in, size_t n, wt_err *err);
+static inline size_t wt_in_raw_left(const wt_in *in) { return in->raw_len - in->raw_at; }
+/* Offset `to` of the file is read next. False where it cannot be reached: a pipe, or behind the end of memory. */
+bool wt_in_raw_seek(wt_in *in, uint64_t to);
 
 int wt_in_span_next(wt_in *in, wt_err *err);
 /* Sees to it that there is at least one decoded byte; [at, end) is of one member. 1, 0 at the end, -1 with the first error,

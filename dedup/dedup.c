@@ -247,6 +247,8 @@ bool dedup_wants_text(const dedup *d) {
     return d->wanted.exact || d->wanted.near || d->wanted.ngram || d->wanted.paragraphs;
 }
 
+size_t dedup_batch_docs(const dedup *d) { return d->wanted.near ? 1024 : 16384; }
+
 dedup_batch *dedup_batch_new(void) { return wt_xcalloc(1, sizeof(dedup_batch)); }
 
 void dedup_batch_free(dedup_batch *b) {
@@ -270,38 +272,101 @@ static doc_keys *batch_place(dedup_batch *b) {
     return doc;
 }
 
-/* Lists of a batch that travel, in their order. */
-enum { N_LISTS = 3, N_UNITS = 2 };
-static void travelling(dedup_batch *b, u64_list *lists[N_LISTS], unit_list *units[N_UNITS]) {
-    lists[0] = &b->near_keys, lists[1] = &b->ngram_keys, lists[2] = &b->paragraph_keys;
-    units[0] = &b->ngram_units, units[1] = &b->paragraph_units;
+/* ---- batches that travel: nothing that another rank does not need in order to judge ---- */
+
+enum { CAUSE_BITS = 4, NEAR_BITS = 2 };
+
+static void add_u64(wt_buf *bytes, uint64_t x) { wt_buf_add(bytes, &x, sizeof x); }
+static uint64_t take_u64(wt_str *bytes) {
+    uint64_t x;
+    memcpy(&x, bytes->ptr, sizeof x);
+    bytes->ptr += sizeof x, bytes->len -= sizeof x;
+    return x;
 }
 
-void dedup_batch_pack(const dedup_batch *batch, wt_buf *bytes) {
-    u64_list *lists[N_LISTS];
-    unit_list *units[N_UNITS];
-    travelling((dedup_batch *)batch, lists, units);
-    pack_bytes(bytes, batch->doc, batch->n_docs * sizeof *batch->doc);
-    for (int i = 0; i < N_LISTS; i++) pack_bytes(bytes, lists[i]->at, lists[i]->n * sizeof *lists[i]->at);
-    for (int i = 0; i < N_UNITS; i++) pack_bytes(bytes, units[i]->at, units[i]->n * sizeof *units[i]->at);
+/* How many units each document has, and how many keys each unit. */
+static void pack_units(const dedup_batch *b, bool ngram, wt_buf *bytes) {
+    const unit_list *units = ngram ? &b->ngram_units : &b->paragraph_units;
+    const u64_list *keys = ngram ? &b->ngram_keys : &b->paragraph_keys;
+    for (size_t i = 0; i < b->n_docs; i++) {
+        uint32_t n = (uint32_t)(ngram ? b->doc[i].n_ngrams : b->doc[i].n_paragraphs);
+        wt_buf_add(bytes, &n, sizeof n);
+    }
+    for (size_t u = 0; u < units->n && ngram; u++) {
+        uint32_t n = (uint32_t)units->at[u].n_keys;
+        wt_buf_add(bytes, &n, sizeof n);
+    }
+    pack_bytes(bytes, keys->at, keys->n * sizeof *keys->at);
 }
 
-#define UNPACK(BYTES, ARRAY, N, CAP)                               \
-    do {                                                           \
-        wt_str from_ = unpack_bytes(BYTES);                        \
-        N = from_.len / sizeof *(ARRAY);                           \
-        WT_GROW(ARRAY, CAP, N);                                    \
-        if (N) memcpy(ARRAY, from_.ptr, from_.len);                \
-    } while (0)
+static uint32_t take_u32(wt_str *bytes) {
+    uint32_t x;
+    memcpy(&x, bytes->ptr, sizeof x);
+    bytes->ptr += sizeof x, bytes->len -= sizeof x;
+    return x;
+}
 
-void dedup_batch_unpack(dedup_batch *b, wt_str *bytes) {
-    u64_list *lists[N_LISTS];
-    unit_list *units[N_UNITS];
-    travelling(b, lists, units);
-    UNPACK(bytes, b->doc, b->n_docs, b->docs_cap);
-    for (int i = 0; i < N_LISTS; i++) UNPACK(bytes, lists[i]->at, lists[i]->n, lists[i]->cap);
-    for (int i = 0; i < N_UNITS; i++) UNPACK(bytes, units[i]->at, units[i]->n, units[i]->cap);
-    b->n_removed = 0;
+static void unpack_list(u64_list *list, wt_str *bytes) {
+    wt_str from = unpack_bytes(bytes);
+    list->n = from.len / sizeof *list->at;
+    WT_GROW(list->at, list->cap, list->n);
+    if (list->n) memcpy(list->at, from.ptr, from.len);
+}
+
+static void unpack_units(dedup_batch *b, bool ngram, wt_str *bytes) {
+    unit_list *units = ngram ? &b->ngram_units : &b->paragraph_units;
+    units->n = 0;
+    for (size_t i = 0; i < b->n_docs; i++) {
+        size_t n = take_u32(bytes);
+        doc_keys *doc = &b->doc[i];
+        if (ngram) doc->ngram_at = units->n, doc->n_ngrams = n;
+        else doc->paragraph_at = units->n, doc->n_paragraphs = n;
+        units->n += n;
+    }
+    WT_GROW(units->at, units->cap, units->n);
+    for (size_t u = 0, at = 0; u < units->n; u++) {
+        units->at[u] = (key_unit){.key_at = at, .n_keys = ngram ? take_u32(bytes) : 1};
+        at += units->at[u].n_keys;
+    }
+    unpack_list(ngram ? &b->ngram_keys : &b->paragraph_keys, bytes);
+}
+
+void dedup_batch_pack(const dedup *d, const dedup_batch *b, wt_buf *bytes) {
+    const dedup_rules *r = &d->wanted;
+    wt_buf_reserve(bytes, 32 + b->n_docs * 25 + b->near_keys.n * sizeof(uint64_t));
+    add_u64(bytes, b->n_docs);
+    for (size_t i = 0; i < b->n_docs; i++) {
+        const doc_keys *doc = &b->doc[i];
+        wt_buf_add_char(bytes, (char)(doc->cause | (unsigned)doc->near << CAUSE_BITS | (unsigned)doc->has_url << (CAUSE_BITS + NEAR_BITS)));
+        if (doc->has_url) add_u64(bytes, doc->url);
+        if (r->exact && doc->cause == DEDUP_KEEP) add_u64(bytes, doc->exact);
+        if (doc->near == NEAR_SHORT) add_u64(bytes, doc->short_key);
+    }
+    if (r->near) pack_bytes(bytes, b->near_keys.at, b->near_keys.n * sizeof *b->near_keys.at);
+    if (r->ngram) pack_units(b, true, bytes);
+    if (r->paragraphs) pack_units(b, false, bytes);
+}
+
+void dedup_batch_unpack(const dedup *d, dedup_batch *b, wt_str *bytes) {
+    const dedup_rules *r = &d->wanted;
+    size_t n_sketches = 0;
+    dedup_batch_clear(b);
+    b->n_docs = take_u64(bytes);
+    WT_GROW(b->doc, b->docs_cap, b->n_docs);
+    for (size_t i = 0; i < b->n_docs; i++) {
+        unsigned flags = (uint8_t)*bytes->ptr++;
+        bytes->len--;
+        doc_keys *doc = &b->doc[i];
+        *doc = (doc_keys){.cause = flags & ((1u << CAUSE_BITS) - 1), .near = flags >> CAUSE_BITS & ((1u << NEAR_BITS) - 1),
+                          .has_url = flags >> (CAUSE_BITS + NEAR_BITS)};
+        if (doc->has_url) doc->url = take_u64(bytes);
+        if (r->exact && doc->cause == DEDUP_KEEP) doc->exact = take_u64(bytes);
+        if (doc->near == NEAR_SHORT) doc->short_key = take_u64(bytes);
+        if (doc->near == NEAR_SKETCH) doc->near_at = n_sketches++ * (size_t)r->plan.bands;
+    }
+    if (r->near) unpack_list(&b->near_keys, bytes);
+    if (r->ngram) unpack_units(b, true, bytes);
+    if (r->paragraphs) unpack_units(b, false, bytes);
 }
 
 void dedup_batch_add(const dedup *d, dedup_batch *b, wt_str text, wt_str url) {
@@ -309,6 +374,7 @@ void dedup_batch_add(const dedup *d, dedup_batch *b, wt_str text, wt_str url) {
 }
 void dedup_batch_skip(dedup_batch *b, dedup_cause cause) { batch_place(b)->cause = cause; }
 size_t dedup_batch_size(const dedup_batch *b) { return b->n_docs; }
+void dedup_batch_cut(dedup_batch *b, size_t n) { b->n_docs = n; }
 
 dedup_verdict dedup_batch_verdict(const dedup_batch *b, size_t i) {
     const doc_keys *doc = &b->doc[i];

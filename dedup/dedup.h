@@ -93,11 +93,14 @@ typedef struct {
 bool dedup_wants_text(const dedup *d);
 dedup_batch *dedup_batch_new(void);
 void dedup_batch_free(dedup_batch *batch);
+/* Documents that a batch should hold at the most: band keys are some hundred bytes of each, other rules like to be asked seldom. */
+size_t dedup_batch_docs(const dedup *d);
 void dedup_batch_clear(dedup_batch *batch);
 void dedup_batch_add(const dedup *d, dedup_batch *batch, wt_str text, wt_str url);
 /* A place in the order for what is no document: its verdict is `cause` from the start. */
 void dedup_batch_skip(dedup_batch *batch, dedup_cause cause);
 size_t dedup_batch_size(const dedup_batch *batch);
+void dedup_batch_cut(dedup_batch *batch, size_t n);    /* forgets all behind the first n, which are as many at the most */
 /* Decides about the batch and remembers it. Batches in corpus order, one at a time. */
 int dedup_judge(dedup *d, dedup_batch *batch, int threads, wt_err *err);
 dedup_verdict dedup_batch_verdict(const dedup_batch *batch, size_t i);
@@ -108,8 +111,9 @@ int dedup_count_paragraphs(dedup *d, dedup_batch *batch, int threads, wt_err *er
  * Every rank has a dedup of the same rules and owns a share of the filters. A batch is made on one rank
  * and its bytes go to the others; then all ranks judge it, with one result: dedup_judge, dedup_count_paragraphs,
  * dedup_save, dedup_describe and dedup_bytes are collective when there is more than one rank. */
-void dedup_batch_pack(const dedup_batch *batch, wt_buf *bytes);          /* behind what is there */
-void dedup_batch_unpack(dedup_batch *batch, wt_str *bytes);              /* from the front, which moves on */
+void dedup_batch_pack(const dedup *d, const dedup_batch *batch, wt_buf *bytes);     /* behind what is there */
+/* From the front, which moves on. Spans of removed paragraphs are known to the batch that was packed alone. */
+void dedup_batch_unpack(const dedup *d, dedup_batch *batch, wt_str *bytes);
 
 /* ---- state ---- */
 /* The state is a file (docs/formats/dedup.md; its name must not end in .zst or .gz) of the rules, a

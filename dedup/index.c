@@ -298,6 +298,7 @@ static int sketch_write(void *ctx, void *item, wt_err *err) {
 /* ---- sketches, several ranks ---- */
 
 static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) { return batch_fill(ctx, item, mine, err); }
+static uint64_t turn_ahead(void *ctx) { return UINT64_MAX; }
 static void ids_pack(void *ctx, const void *item, wt_buf *bytes) {
     pack_bytes(bytes, &((const batch *)item)->id_bytes, sizeof(uint64_t));
 }
@@ -349,7 +350,7 @@ static int sketch_all(run *r, wt_err *err) {
         return wt_pipeline_run(&p, err);
     }
     rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new,
-                                            .item_free = batch_free, .read = turn_read, .work = sketch_work});
+                                            .item_free = batch_free, .ahead = turn_ahead, .read = turn_read, .work = sketch_work});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = sketch_round(r, x, err)) == 0) {}
     rounds_free(x);
@@ -562,7 +563,7 @@ static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
     return 0;
 }
 
-static int part_open(run *r, uint64_t i_part, wt_err *err) {
+static int turn_open(run *r, uint64_t i_part, wt_err *err) {
     char *kept = parts_kept_path(r->job->all.output, i_part), *dropped = parts_dropped_path(r->dir, i_part);
     r->i_part = i_part;
     r->kept = wt_frames_open(kept, r->press, err);
@@ -571,7 +572,7 @@ static int part_open(run *r, uint64_t i_part, wt_err *err) {
     return r->dropped ? 0 : -1;
 }
 
-static int part_close(run *r, wt_err *err) {
+static int turn_close(run *r, wt_err *err) {
     wt_frames *kept = r->kept, *dropped = r->dropped;
     if (!kept) return 0;
     wt_buf json = {0};
@@ -586,7 +587,7 @@ static int part_close(run *r, wt_err *err) {
 
 static int part_turn(run *r, uint64_t i_part, wt_err *err) {
     if (r->kept && r->i_part == i_part) return 0;
-    return part_close(r, err) || part_open(r, i_part, err) ? -1 : 0;
+    return turn_close(r, err) || turn_open(r, i_part, err) ? -1 : 0;
 }
 
 static void count_add(counters *to, const counters *from) {
@@ -612,7 +613,7 @@ static int write_parts(run *r, wt_err *err) {
                      .item_free = batch_free, .read = batch_read, .work = write_work, .write = write_batch};
     if (wt_pipeline_run(&p, err)) return -1;
     bool last_is_mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
-    return (last_is_mine && part_turn(r, r->part_read, err)) || part_close(r, err) ? -1 : 0;
+    return (last_is_mine && part_turn(r, r->part_read, err)) || turn_close(r, err) ? -1 : 0;
 }
 
 static int join_dropped(const run *r, wt_err *err) {

@@ -166,15 +166,14 @@ int keyset_do(keyset *set, keyset_verb verb, const uint64_t *keys, size_t n,
     }
     d.group_end = ends;
     parallel_tasks(n < 4096 ? 1 : threads, KEYSET_SHARDS, shard_do, &d);
-    if (set->spread) wt_cluster_or_u64((uint64_t *)d.seen, n / 8 + 1);
-    for (size_t i = 0; i < n; i++) seen[i] = d.seen[place[i]];
     int result = 0;
     for (int s = 0; s < KEYSET_SHARDS && !result; s++)
         if (d.failed[s]) {
             result = -1;
             if (err) *err = d.err[s];
         }
-    if (set->spread && wt_cluster_any(result != 0) && !result)
-        result = wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters");
-    return result;
+    d.seen[n] = result != 0;                          /* told with the answers */
+    if (set->spread) wt_cluster_or_u64((uint64_t *)d.seen, n / 8 + 1);
+    for (size_t i = 0; i < n; i++) seen[i] = d.seen[place[i]];
+    return d.seen[n] && !result ? wt_fail(err, WT_ENOMEM, "another rank had no memory for its filters") : result;
 }

@@ -1,8 +1,9 @@
 /* rounds.h - batches of input dealt to the ranks of the cluster (common/cluster.h) and met again in order.
  *
- * All ranks read all of the input, so that each knows where every batch ends; only the rank whose turn it is
- * takes the bytes of a batch and works on it. In a round each rank has several batches, as one is slow and the
- * next quick, and waiting for the slowest of many costs less than for the slowest of two:
+ * All ranks know where every batch ends (lines.h); only the rank that a batch is dealt to reads it and works on
+ * it. In a round each rank has several batches behind each other, so that it jumps seldom, and as one is slow and the
+ * next quick: waiting for the slowest of many costs less than for the slowest of two. The batches of rank r come before
+ * those of rank r + 1:
  *     rounds *x = rounds_new(&config, &err);
  *     while ((got = rounds_next(x, &err)) > 0) {         read, and worked on
  *         rounds_share(x, pack, unpack);                 what was made of each batch comes to all ranks
@@ -24,7 +25,10 @@ typedef struct {
     int threads;                /* of this rank */
     void *(*item_new)(void *ctx);
     void (*item_free)(void *ctx, void *item);
-    /* 1 filled, 0 end of the input, -1. Not mine: passes over the bytes, counts the same. *last: the round ends here */
+    /* Batches that are surely still to come before a round must end, 1 or more, the same on all ranks: a short round is
+     * dealt fairly, too. Should there be more after all, they come in the next round. */
+    uint64_t (*ahead)(void *ctx);
+    /* 1 filled, 0 end of the input, -1. Not mine: passes over it. *last: the round ends here */
     int (*read)(void *ctx, void *item, bool mine, bool *last, wt_err *err);
     int (*work)(void *ctx, void *item, int i_thread, wt_err *err);   /* mine; 0 or -1 */
 } rounds_config;

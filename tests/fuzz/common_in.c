@@ -22,10 +22,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         wt_in *in = wt_in_memory(bytes, "fuzz");
         int how = data[0] >> 1 & 3;
         while (wt_in_offset(in) < MOST) {
+            block.len = 0;
             n += wt_in_member_offset(in);
             if (how == 0 && wt_in_line(in, 100, &line, &too_long, &err) <= 0) break;
             if (how == 1 && wt_in_block(in, 5000, 1000, &block, &too_long, &err) <= 0) break;
-            if (how >= 2 && wt_in_read(in, piece, sizeof piece, &err) <= 0) break;
+            if (how == 2 && wt_in_stretch(in, n % 2 ? 3000 : 20000, 1000, n % 3 ? &block : NULL, &n, &err) <= 0) break;
+            if (how == 3 && wt_in_read(in, piece, sizeof piece, &err) <= 0) break;
             if (how == 0 && line.len > 100) abort();
         }
         wt_in_close(in);

@@ -288,71 +288,133 @@ static void lines_and_blocks_equal_a_naive_split(void **state) {
         }
 }
 
-/* The lines of wt_in_lines, trimmed, each with '\n'; counting alone must count the same. */
-static void lines_of(wt_str packed, const size_t most[2], size_t max, wt_buf *got, uint64_t *n_long, uint64_t *n_blank) {
-    wt_lines lines = {0}, counted = {.pass = true};
-    wt_in *in = wt_in_memory(packed, "memory"), *again = wt_in_memory(packed, "memory");
-    uint64_t n_long_again = 0;
-    int more = 1;
-    while (more) {
-        wt_lines_clear(&lines), wt_lines_clear(&counted);
-        more = wt_in_lines(in, &lines, most[0], most[1], max, n_long, NULL);
-        assert_int_equal(wt_in_lines(again, &counted, most[0], most[1], max, &n_long_again, NULL), more);
-        assert_true(lines.n == counted.n && lines.n_bytes == counted.n_bytes && lines.n_blank == counted.n_blank);
-        assert_int_equal(lines.n_bytes, lines.bytes.len);
-        assert_int_equal(counted.bytes.len, 0);
-        assert_true(lines.n <= most[0]);
-        if (more) assert_true(lines.n == most[0] || lines.n_bytes >= most[1]);
-        if (lines.n > 1) assert_true(lines.end[lines.n - 2] < most[1]);
-        for (size_t i = 0; i < lines.n; i++) {
-            wt_buf_add_str(got, wt_lines_at(&lines, i));
-            wt_buf_add_char(got, '\n');
-        }
-        *n_blank += lines.n_blank;
-    }
-    assert_int_equal(*n_long, n_long_again);
-    wt_in_close(in), wt_in_close(again);
-    wt_lines_free(&lines), wt_lines_free(&counted);
+/* Where a stretch of `want` bytes that begins at `at` ends: behind the first end of a line there. */
+static size_t stretch_end(wt_str text, size_t at, size_t want) {
+    size_t i = at + (want ? want - 1 : 0);
+    while (i < text.len && text.ptr[i] != '\n') i++;
+    return i < text.len ? i + 1 : text.len;
 }
 
-static void many_lines_equal_a_naive_split(void **state) {
-    static const size_t limits[] = {0, 1, 10, 50, 200, 100000, (size_t)1 << 30};
-    static const size_t most[][2] = {{1, 1 << 30}, {1000, 4096}, {1 << 20, 1 << 20}, {1 << 20, (size_t)1 << 40}, {3, 50}};
-    for (int variant = 0; variant < 4; variant++) {
-        wt_buf text = {0}, packed = {0};
-        make_text(&text, 600000, 7 + (uint64_t)variant);
+/* What a stretch keeps: a line that goes on behind `want` is cut where it is seen to be too long. At least so much, and
+ * otherwise the same. */
+static void stretch_is(wt_str got, wt_str whole, size_t want, size_t max_line) {
+    size_t same = 0, most = want + max_line + (600 << 10);
+    while (same < got.len && same < whole.len && got.ptr[same] == whole.ptr[same]) same++;
+    if (got.len == whole.len && same == got.len) return;
+    const char *line = memrchr(whole.ptr, '\n', whole.len - 1);
+    size_t line_at = line ? (size_t)(line + 1 - whole.ptr) : 0;
+    assert_true(whole.len - line_at - 1 > max_line && got.len <= most);
+    assert_true(same >= line_at && got.len - line_at - 1 > max_line);
+    assert_int_equal(got.ptr[got.len - 1], '\n');
+    assert_true(same + 1 >= got.len);
+}
+
+/* Stretches of `want` bytes, of which each in the pattern's turn is read and the others are passed over. */
+static void check_stretches(wt_in *in, wt_str text, size_t want, unsigned pattern, size_t max_line) {
+    wt_err err = {0};
+    wt_buf bytes = {0};
+    uint64_t at = 0;
+    bool open_end = text.len > 0 && text.ptr[text.len - 1] != '\n';
+    for (unsigned i = 0, more = 1; more; i++) {
+        bool mine = pattern >> i % 5 & 1;
+        uint64_t before = at;
+        bytes.len = 0;
+        size_t end = stretch_end(text, at, want);
+        int got = wt_in_stretch(in, want, max_line, mine ? &bytes : NULL, &at, &err);
+        if (got < 0) fail_msg("%s", err.text);
+        more = got == 1;
+        bool added = end == text.len && open_end && end > before;
+        assert_int_equal(at, end + added);
+        if (more) assert_true(at - before >= want);
+        if (!mine) continue;
+        wt_buf whole = {0};
+        wt_buf_add(&whole, text.ptr + before, end - before);
+        if (added) wt_buf_add_char(&whole, '\n');
+        if (whole.len) stretch_is(wt_buf_view(&bytes), wt_buf_view(&whole), want, max_line);
+        else assert_int_equal(bytes.len, 0);
+        wt_buf_free(&whole);
+    }
+    assert_int_equal(wt_in_stretch(in, want, max_line, NULL, &at, &err), 0);
+    wt_buf_free(&bytes);
+    wt_in_close(in);
+}
+
+static void write_whole(const char *path, wt_str bytes) {
+    wt_err err = {0};
+    if (wt_write_file(path, bytes, &err)) fail_msg("%s", err.text);
+}
+
+/* Frames of many sizes; some do not tell theirs, some are skippable, some are empty. */
+static void pack_frames(wt_buf *packed, wt_str text) {
+    wt_rng rng;
+    wt_rng_init(&rng, 5, 0);
+    for (size_t at = 0, i = 0; at < text.len; i++) {
+        size_t n = wt_rng_below(&rng, 90000) + 1;
+        if (n > text.len - at) n = text.len - at;
+        size_t from = packed->len;
+        pack(packed, ZSTD, (wt_str){text.ptr + at, n});
+        if (i % 7 == 3) {
+            packed->len = from;
+            size_t room = n * 2 + 1000;
+            wt_buf_reserve(packed, room);
+            ZSTD_CCtx *c = ZSTD_createCCtx();
+            ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0);
+            packed->len += ZSTD_compress2(c, packed->ptr + from, room, text.ptr + at, n);
+            ZSTD_freeCCtx(c);
+        }
+        if (i % 5 == 2) wt_buf_add(packed, "\x53\x2a\x4d\x18\3\0\0\0abc", 11);
+        if (i % 11 == 2) pack(packed, ZSTD, (wt_str){"", 0});
+        at += n;
+    }
+}
+
+static void stretches_end_at_lines_read_or_not(void **state) {
+    static const size_t wants[] = {1, 1000, 65536, 300000, 700000, 1 << 30};
+    for (int variant = 0; variant < 5; variant++) {
+        wt_buf text = {0};
+        if (variant < 4) make_text(&text, 800000, 7 + (uint64_t)variant);
         if (variant == 1) wt_buf_add_str(&text, WT_STR("\n \t\n  no end of line "));
         if (variant == 2) {
-            wt_buf_add_str(&text, WT_STR("\n\n"));
-            for (int i = 0; i < 300000; i++) wt_buf_add_str(&text, WT_STR("long"));
+            for (int i = 0; i < 200000; i++) wt_buf_add_str(&text, WT_STR("long"));
             wt_buf_add_str(&text, WT_STR("\n  last\n\n \n "));
+            make_text(&text, 1900000, 3);
         }
-        pack(&packed, variant == 3 ? GZIP : PLAIN, wt_buf_view(&text));
-        for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-            wt_buf want = {0}, all = {0};
-            uint64_t want_long = split(wt_buf_view(&text), limits[i], &all, true), want_blank = 0;
-            wt_str rest = wt_buf_view(&all), line;
-            while (rest.len) {
-                line = wt_str_trim(wt_str_cut(&rest, '\n'));
-                want_blank += line.len == 0;
-                if (line.len == 0) continue;
-                wt_buf_add_str(&want, line);
-                wt_buf_add_char(&want, '\n');
-            }
-            for (size_t m = 0; m < sizeof most / sizeof *most; m++) {
-                wt_buf got = {0};
-                uint64_t n_long = 0, n_blank = 0;
-                lines_of(wt_buf_view(&packed), most[m], limits[i], &got, &n_long, &n_blank);
-                assert_same(wt_buf_view(&got), wt_buf_view(&want));
-                assert_int_equal(n_long, want_long);
-                bool open_blank = text.ptr[text.len - 1] == ' ' && variant == 2 && limits[i] > 0;   /* " " at the end: no line yet */
-                assert_int_equal(n_blank + open_blank, want_blank);
-                wt_buf_free(&got);
-            }
-            wt_buf_free(&want), wt_buf_free(&all);
+        for (int coding = PLAIN; coding <= ZSTD; coding++) {
+            wt_buf packed = {0};
+            if (coding == ZSTD) pack_frames(&packed, wt_buf_view(&text));
+            else pack(&packed, coding, wt_buf_view(&text));
+            write_whole("stretch", wt_buf_view(&packed));
+            for (size_t i = variant == 2 ? 2 : 0; i < sizeof wants / sizeof *wants; i++)
+                for (unsigned pattern = 0; pattern < 32; pattern += wants[i] < 1000 ? 13 : 3) {
+                    size_t max_line = pattern % 2 ? 1 << 20 : 5000;
+                    if (wants[i] == 1 && pattern != 13) continue;
+                    check_stretches(wt_in_memory(wt_buf_view(&packed), "memory"), wt_buf_view(&text), wants[i], pattern, max_line);
+                    check_stretches(wt_in_open("stretch", NULL), wt_buf_view(&text), wants[i], pattern, max_line);
+                }
+            wt_buf_free(&packed);
         }
-        wt_buf_free(&text), wt_buf_free(&packed);
+        wt_buf_free(&text);
     }
+    remove("stretch");
+}
+
+/* What is passed over is not decoded: damage in it goes unseen, damage behind it is found, and neither loops. */
+static void damaged_frames_are_passed_over_or_told(void **state) {
+    wt_buf text = {0}, packed = {0};
+    make_text(&text, 600000, 9);
+    pack_frames(&packed, wt_buf_view(&text));
+    for (size_t at = 0; at < packed.len; at += 997) {
+        wt_err err = {0};
+        uint64_t passed = 0;
+        packed.ptr[at] ^= 0x55;
+        wt_in *in = wt_in_memory(wt_buf_view(&packed), "memory");
+        int got = 1;
+        for (int i = 0; got > 0 && i < 100; i++) got = wt_in_stretch(in, 100000, 1 << 20, NULL, &passed, &err);
+        assert_true(got <= 0);
+        wt_in_close(in);
+        packed.ptr[at] ^= 0x55;
+    }
+    wt_buf_free(&text), wt_buf_free(&packed);
 }
 
 static void missing_files_and_folders_are_named(void **state) {
@@ -362,11 +424,6 @@ static void missing_files_and_folders_are_named(void **state) {
     assert_non_null(strstr(err.text, "no-such-file"));
     assert_null(wt_in_open(".", &err));
     assert_int_equal(err.code, WT_EIO);
-}
-
-static void write_whole(const char *path, wt_str bytes) {
-    wt_err err = {0};
-    if (wt_write_file(path, bytes, &err)) fail_msg("%s", err.text);
 }
 
 /* Reads a range in pieces of `step` bytes; its raw offset ends where the range does. */
@@ -522,7 +579,7 @@ int main(void) {
         cmocka_unit_test(cuts_and_damage_are_told),
         cmocka_unit_test(windows_of_2_gib_are_read),
         cmocka_unit_test(lines_and_blocks_equal_a_naive_split),
-        cmocka_unit_test(many_lines_equal_a_naive_split),
+        cmocka_unit_test(stretches_end_at_lines_read_or_not), cmocka_unit_test(damaged_frames_are_passed_over_or_told),
         cmocka_unit_test(missing_files_and_folders_are_named),
         cmocka_unit_test(every_range_of_a_file_is_its_bytes),
         cmocka_unit_test(ranges_of_packed_files_are_as_stored),

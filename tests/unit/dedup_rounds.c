@@ -1,5 +1,5 @@
-/* dedup_rounds.c - rounds of batches on one rank, and frames compressed in turns: the order of the input, each batch worked on
- * once, the bytes of wt_frames. Several ranks are in tests/cmd/dedup_ranks.sh. */
+/* dedup_rounds.c - rounds of batches on one rank: the order of the input, each batch worked on once; and lines in batches: cut where
+ * bytes say, wherever files begin and end, read or passed over. Several ranks are in tests/cmd/dedup_ranks.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,11 @@
 
 #include <cmocka.h>
 
-#include "common/frames.h"
 #include "common/fs.h"
 #include "common/hash.h"
-#include "dedup/rank_frames.h"
+#include "common/rng.h"
+#include "dedup/lines.h"
+#include "dedup/parts.h"
 #include "dedup/rounds.h"
 
 typedef struct {
@@ -40,6 +41,11 @@ static int item_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) 
     *last = in->last_every && in->read % in->last_every == 0;
     return 1;
 }
+/* Of those to come at least one, seldom all. */
+static uint64_t item_ahead(void *ctx) {
+    const input *in = ctx;
+    return in->read % 3 ? UINT64_MAX : 1 + (uint64_t)(in->n_batches - in->read) / 2;
+}
 static int item_work(void *ctx, void *item, int i_thread, wt_err *err) {
     batch *b = item;
     b->worked++;
@@ -51,7 +57,7 @@ static void never_unpack(void *ctx, void *item, wt_str *bytes) { fail(); }
 static void check_rounds(int n_batches, int last_every, int threads) {
     input in = {.n_batches = n_batches, .last_every = last_every, .fails_at = -1};
     rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = threads, .item_new = item_new, .item_free = item_free,
-                                            .read = item_read, .work = item_work});
+                                            .ahead = item_ahead, .read = item_read, .work = item_work});
     wt_err err = {0};
     int next = 0, got;
     while ((got = rounds_next(x, &err)) > 0) {
@@ -78,7 +84,7 @@ static void test_rounds(void **state) {
 static void test_failure(void **state) {
     input in = {.n_batches = 30, .fails_at = 17};
     rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = 3, .item_new = item_new, .item_free = item_free,
-                                            .read = item_read, .work = item_work});
+                                            .ahead = item_ahead, .read = item_read, .work = item_work});
     wt_err err = {0};
     int got;
     while ((got = rounds_next(x, &err)) > 0) {}
@@ -100,51 +106,126 @@ static void test_bytes_travel(void **state) {
     wt_buf_free(&bytes);
 }
 
-/* Lines of up to 300 KB, and one of 9 MB. */
-static void line_make(wt_buf *line, uint64_t i) {
-    size_t words = i == 77 ? 900000 : wt_mix64(i + 1) % 30000;
-    line->len = 0;
-    for (size_t w = 0; w < words; w++) wt_buf_printf(line, "%08x ", (unsigned)(wt_mix64(i * 7 + w % 900) >> 40));
-    wt_buf_add_char(line, '\n');
-}
+/* ---- lines ---- */
 
-static void check_frames(const char *a, const char *b, uint64_t n_lines) {
-    wt_err err = {0};
-    wt_press *press = wt_press_new(1);
-    wt_frames *alone = wt_frames_open(a, press, &err);
-    rank_frames *dealt = rank_frames_open(b, 0, 3, &err);
-    wt_buf line = {0}, lines = {0}, x = {0}, y = {0};
-    for (uint64_t i = 0; i < n_lines; i++) {
-        line_make(&line, i);
-        assert_int_equal(wt_frames_write(alone, wt_buf_view(&line), &err), 0);
-        wt_buf_add_str(&lines, wt_buf_view(&line));
-        if (i % 50 != 7) continue;
-        assert_int_equal(rank_frames_write(dealt, wt_buf_view(&lines), &err), 0);
-        assert_int_equal(rank_frames_meet(dealt, &err), 0);
-        lines.len = 0;
+enum { BATCH = 5000, PART = 17000 };
+
+static void lines_make(wt_buf *text, uint64_t seed) {
+    wt_rng rng;
+    wt_rng_init(&rng, seed, 0);
+    for (int i = 0; i < 400; i++) {
+        size_t n = wt_rng_below(&rng, i % 97 == 5 ? 30000 : 700);
+        for (size_t k = 0; k < n; k++) wt_buf_add_char(text, (char)('a' + wt_rng_below(&rng, 26)));
+        wt_buf_add_str(text, i % 9 ? WT_STR("\n") : WT_STR(" \r\n\n"));
     }
-    assert_int_equal(rank_frames_write(dealt, wt_buf_view(&lines), &err), 0);
-    assert_int_equal(wt_frames_commit(alone, WT_STR("{}"), &err), 0);
-    assert_int_equal(rank_frames_commit(dealt, WT_STR("{}"), &err), 0);
-    assert_int_equal(wt_read_file(a, 1 << 30, &x, &err) | wt_read_file(b, 1 << 30, &y, &err), 0);
-    assert_true(wt_str_eq(wt_buf_view(&x), wt_buf_view(&y)));
-    wt_buf_free(&line), wt_buf_free(&lines), wt_buf_free(&x), wt_buf_free(&y);
-    wt_press_free(press);
 }
 
-static void test_frames(void **state) {
-    check_frames("a.jsonl.zst", "b.jsonl.zst", 160);
-    check_frames("none.jsonl.zst", "none2.jsonl.zst", 0);
-    check_frames("a.jsonl", "b.jsonl", 9);
+/* The text in n files, cut at ends of lines; they may lack the last one. */
+static wt_paths files_make(wt_str text, size_t n, bool open_end) {
+    wt_paths paths = {0};
     wt_err err = {0};
-    assert_null(rank_frames_open("nosuch/a.zst", 0, 1, &err));
-    rank_frames_abort(rank_frames_open("gone.jsonl.zst", 0, 1, &err));
+    for (size_t i = 0, at = 0; i < n; i++) {
+        char name[32];
+        size_t end = i + 1 == n ? text.len : text.len / n * (i + 1);
+        while (end > at && text.ptr[end - 1] != '\n') end--;
+        snprintf(name, sizeof name, "lines-%zu%s", i, i % 2 ? ".jsonl.zst" : ".jsonl");
+        bool cut = open_end && end > at + 1 && text.ptr[end - 2] != '\n';    /* else it were an end of a line, too */
+        wt_out *out = wt_out_open(name, &err);
+        assert_int_equal(wt_out_write(out, text.ptr + at, end - at - cut, &err), 0);
+        assert_int_equal(wt_out_commit(out, &err), 0);
+        assert_int_equal(wt_paths_add(&paths, name, WT_JSONL_SUFFIXES, &err), 0);
+        at = end;
+    }
+    return paths;
+}
+
+/* The same cut by definition, byte by byte. */
+static size_t batch_end(wt_str text, size_t part_at, size_t at, bool *ends_part) {
+    size_t in_part = at - part_at, cut = part_at + (in_part / BATCH + 1) * BATCH;
+    if (cut > part_at + PART) cut = part_at + PART;
+    size_t end = cut - 1;
+    while (end < text.len && text.ptr[end] != '\n') end++;
+    end = end < text.len ? end + 1 : text.len;
+    *ends_part = end - part_at >= PART;
+    return end;
+}
+
+static void check_lines(wt_str text, size_t n_files, bool open_end, unsigned pattern) {
+    wt_paths paths = files_make(text, n_files, open_end);
+    lines *in = lines_new(&paths, BATCH, PART);
+    lines_batch b = {0};
+    lines_place part_begins = {0};
+    wt_err err = {0};
+    size_t at = 0, part_at = 0;
+    uint64_t i_part = 0;
+    for (unsigned i = 0; at < text.len; i++) {
+        bool mine = pattern >> i % 5 & 1, ends_part;
+        size_t end = batch_end(text, part_at, at, &ends_part);
+        assert_true(lines_ahead(in) >= 1 && lines_ahead(in) <= PART / BATCH + 1);
+        if (at == part_at && pattern % 2) {           /* as a rerun that begins here */
+            lines_free(in);
+            in = lines_new(&paths, BATCH, PART);
+            lines_begin_at(in, part_begins, i_part);
+        }
+        assert_int_equal(lines_next(in, &b, mine, &err), 1);
+        assert_int_equal(b.n_bytes, end - at);
+        assert_int_equal(b.ends_part, ends_part);
+        assert_int_equal(b.i_part, i_part);
+        assert_int_equal(b.bytes.len, mine ? end - at : 0);
+        if (mine) assert_memory_equal(b.bytes.ptr, text.ptr + at, end - at);
+        lines_split(&b);
+        size_t k = 0;
+        for (wt_str rest = {text.ptr + at, mine ? end - at : 0}, line; rest.len > 0;) {
+            if ((line = wt_str_trim(wt_str_cut(&rest, '\n'))).len == 0) continue;
+            assert_true(k < b.n && wt_str_eq(b.line[k], line));
+            k++;
+        }
+        assert_int_equal(k, b.n);
+        assert_int_equal(lines_bytes(&b, b.n), end - at);
+        at = end;
+        if (ends_part) part_at = at, i_part++, part_begins = b.after;
+    }
+    assert_int_equal(lines_next(in, &b, true, &err), 0);
+    lines_free(in);
+    lines_batch_free(&b);
+    wt_paths_free(&paths);
+}
+
+static void test_lines(void **state) {
+    wt_buf text = {0};
+    lines_make(&text, 4);
+    for (size_t n_files = 1; n_files < 6; n_files++)
+        for (unsigned pattern = 0; pattern < 32; pattern++) check_lines(wt_buf_view(&text), n_files, pattern & 2, pattern);
+    wt_buf_free(&text);
+    wt_paths gone = {0};
+    wt_err err = {0};
+    lines_batch b = {0};
+    assert_int_equal(wt_paths_add(&gone, "lines-0.jsonl", WT_JSONL_SUFFIXES, &err), 0);
+    remove("lines-0.jsonl");
+    lines *in = lines_new(&gone, BATCH, 0);
+    assert_int_equal(lines_next(in, &b, true, &err), -1);
+    lines_free(in);
+    wt_paths_free(&gone);
+}
+
+static void test_parts(void **state) {
+    wt_press *press = wt_press_new(1);
+    part_files part;
+    wt_err err = {0};
+    assert_int_equal(part_open(&part, "nosuch/a.zst", NULL, 3, press, 1, &err), -1);
+    assert_int_equal(part_open(&part, "gone.jsonl.zst", "nosuch/b.zst", 3, press, 1, &err), -1);
     assert_false(wt_exists("gone.jsonl.zst") || wt_exists("gone.jsonl.zst.part"));
+    assert_int_equal(part_open(&part, "kept.jsonl.zst", "dropped.jsonl.zst", 0, press, 1, &err), 0);
+    assert_int_equal(rank_frames_write(part.kept, WT_STR("a line\n"), &err) | part_meet(&part, &err), 0);
+    assert_int_equal(part_commit(&part, WT_STR("{}"), &err), 0);
+    assert_true(wt_exists("kept.jsonl.zst") && wt_exists("dropped.jsonl.zst") && !part.kept && !part.dropped);
+    part_abort(&part);
+    wt_press_free(press);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rounds), cmocka_unit_test(test_failure),
-                                       cmocka_unit_test(test_bytes_travel), cmocka_unit_test(test_frames)};
+                                       cmocka_unit_test(test_bytes_travel), cmocka_unit_test(test_lines), cmocka_unit_test(test_parts)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
