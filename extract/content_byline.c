@@ -74,7 +74,9 @@ static size_t byline_prefix(wt_str s) {
         bool colon = s.ptr[after] == ':' || (after + 3 <= s.len && memcmp(s.ptr + after, "\xef\xbc\x9a", 3) == 0);
         bool noun = prefixes[k][0] == 'a' || strcmp(prefixes[k], "text") == 0 || (unsigned char)prefixes[k][0] >= 0x80;
         if (noun && !colon && strcmp(prefixes[k], "article by") != 0) continue;
+        bool glued = strcmp(prefixes[k], "by") == 0 && s.ptr[0] == 'B' && s.ptr[after] >= 'A' && s.ptr[after] <= 'Z';     /* two elements: "ByJane Doe" */
         if (colon) after += s.ptr[after] == ':' ? 1 : 3;
+        else if (glued) return after;
         else if (s.ptr[after] != ' ' && s.ptr[after] != '\n') continue;
         while (after < s.len && (s.ptr[after] == ' ' || s.ptr[after] == '\n')) after++;
         if (after > best && after < s.len) best = after;
@@ -114,7 +116,8 @@ wt_str content_find_author(const content *c) {
         wt_str s = {c->text.ptr + b->text, b->text_len};
         size_t n = byline_prefix(s);
         if (!n) continue;
-        wt_str name = name_of((wt_str){s.ptr + n, s.len - n});
+        wt_str rest = {s.ptr + n, s.len - n}, name = name_of(rest);
+        if (!name.len && !memchr(rest.ptr, ' ', rest.len)) name = rest;          /* "by jane1982" */
         if (name.len < 3 || name.len > 60) continue;
         double score = 1;
         if (c->title_block != UINT32_MAX) {

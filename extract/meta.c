@@ -16,13 +16,15 @@ typedef struct {
     wt_str og_title, og_site, og_type, og_url, og_description, og_locale;
     wt_str meta_title, meta_author, article_author, meta_date, meta_modified, meta_description, meta_site,
            meta_lang, meta_rights, canonical, license_link;
-    wt_str prop_headline, prop_author, prop_date, rel_author, link_author, class_author, class_date, time_date, text_author;
+    wt_str prop_headline, prop_author, prop_date, rel_author, link_author, class_author, address_author, class_date, time_date, text_author;
     wt_str html_lang, head_title, h1, h1_only, h2;
     wt_str headings[12];                /* h1 and h2 in order, the first few */
     int n_headings;
     wt_str script_date, labelled_author, meta_author_name;
     bool label_is_author;
     int h1_rank, n_h1, author_rank, time_rank;
+    uint32_t above_heading[64];         /* what the first h1 stands in: no aside, whatever it is called */
+    int n_above;
 } finder;
 
 static void take(wt_str *slot, wt_str value) {
@@ -229,20 +231,44 @@ static void read_meta(finder *f, page_meta *m, uint32_t n) {
 }
 
 /* ---- visible elements ---- */
+/* Layouts name their wrappers after what else is in them: "content-sidebar-wrap", "has-latest-posts". */
+static void find_heading(finder *f) {
+    const html_tree *t = f->t;
+    uint32_t n = 1;
+    while (n < t->n_nodes && t->node[n].tag != HTML_TAG_h1) n++;
+    if (n == t->n_nodes) return;
+    for (n = t->node[n].parent; n && f->n_above < 64; n = t->node[n].parent) f->above_heading[f->n_above++] = n;
+}
+
+static bool is_above_heading(const finder *f, uint32_t n) {
+    for (int i = 0; i < f->n_above; i++)
+        if (f->above_heading[i] == n) return true;
+    return false;
+}
+
+/* An article's own footer names its author; a comment's does, too, but stands in one. */
+static bool is_entry_footer(const finder *f, uint32_t n) {
+    wt_str class = attr(f, n, HTML_ATTR_class);
+    if (has(class, "entry") || has(class, "post-footer") || has(class, "post-meta")) return true;
+    for (int k = 0; n && k < 4; k++, n = f->t->node[n].parent)
+        if (f->t->node[n].tag == HTML_TAG_article) return true;
+    return false;
+}
+
 /* Is this element inside comments, related links, or a list of other articles? */
 static bool is_aside(const finder *f, uint32_t n) {
     for (int k = 0; n && k < 12; k++, n = f->t->node[n].parent) {
         uint16_t tag = f->t->node[n].tag;
         if (tag == HTML_TAG_aside || tag == HTML_TAG_nav) return true;
-        if (tag == HTML_TAG_footer && !has(attr(f, n, HTML_ATTR_class), "entry")) return true;
+        if (tag == HTML_TAG_footer && !is_entry_footer(f, n)) return true;
         if (tag == HTML_TAG_body) return false;         /* names there tell the page's layout: "right-sidebar" */
         if (tag == HTML_TAG_article || tag == HTML_TAG_main) continue;
         wt_str c = html_attr_get(f->t, n, HTML_ATTR_class), i = html_attr_get(f->t, n, HTML_ATTR_id);
         if (c.len > 300) c.len = 300;
-        if (!((begins(c) | begins(i)) & BEGIN_ASIDE)) continue;
+        if (!((begins(c) | begins(i)) & BEGIN_ASIDE) || is_above_heading(f, n)) continue;
         if (has(c, "comment") || has(i, "comment") || has(c, "related") || has(i, "related") ||
             (has(c, "sidebar") && !has(c, "nosidebar") && !has(c, "no-sidebar")) ||
-            has(i, "sidebar") || has(c, "recommend") || has(c, "teaser") || has(c, "widget") || has(c, "popular") ||
+            has(i, "sidebar") || has(c, "recommend") || has(c, "teaser") || (has(c, "widget") && !has(c, "elementor")) || has(c, "popular") ||
             has(c, "latest"))
             return true;
     }
@@ -312,16 +338,30 @@ static bool is_author_path(wt_str href) {
         if (first != 'a' && first != 'p' && first != 'u' && first != 'm') continue;
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
             size_t n = strlen(parts[k]);
-            if ((size_t)(end - p) >= n && wt_str_eq_nocase((wt_str){p, n}, wt_str_of(parts[k]))) return true;
+            bool list = parts[k][n - 1] == '/' && (size_t)(end - p) == n;      /* of all people */
+            if ((size_t)(end - p) >= n && !list && wt_str_eq_nocase((wt_str){p, n}, wt_str_of(parts[k]))) return true;
         }
     }
     return false;
+}
+
+/* The itemprop "name" inside an item: its content, or its text. */
+static wt_str item_name(finder *f, uint32_t n) {
+    const html_tree *t = f->t;
+    uint32_t x = html_next(t, n, n);
+    for (int k = 0; x && k < 64; k++, x = html_next(t, x, n)) {
+        if (!html_is_element(t, x) || !is(attr(f, x, HTML_ATTR_itemprop), "name")) continue;
+        wt_str v = attr(f, x, HTML_ATTR_content);
+        return v.len ? v : parts_below(f, x, 200);
+    }
+    return (wt_str){NULL, 0};
 }
 
 static void read_authors(finder *f, uint32_t n, const element_names *names) {
     wt_str prop = names->prop, rel = names->rel, c = names->class;
     if (has(prop, "author") && !f->prop_author.len) {
         wt_str v = attr(f, n, HTML_ATTR_content);
+        if (!v.len) v = item_name(f, n);
         if (!v.len) v = parts_below(f, n, 200);
         if (!is_aside(f, n)) take(&f->prop_author, v);
     }
@@ -332,15 +372,24 @@ static void read_authors(finder *f, uint32_t n, const element_names *names) {
         if (is_author_path(href) && !is_aside(f, n))
             f->link_author = text_below(f, n, 60);
     }
-    if (f->author_rank >= 3 || !(names->class_begins & BEGIN_AUTHOR)) return;
+    if (f->author_rank >= 3 || !(names->class_begins & BEGIN_AUTHOR)) return;     /* labels end in a colon: "Author:" */
     int rank = has(c, "author-name") || has(c, "author_name") || has(c, "authorname") || has(c, "byline-name") || has(c, "byline__name") ? 3
                : has(c, "byline") || has(c, "author") || has(c, "vcard") ? 2
                : has(c, "writer") || has(c, "posted-by") || has(c, "postedby") || has(c, "username") || has(c, "submitted") || has(c, "autor") || has(c, "poster") ? 1 : 0;
     if (rank <= f->author_rank || is_aside(f, n)) return;
     wt_str v = parts_below(f, n, 200);
-    if (v.len < 3) return;
+    if (v.len < 3 || v.ptr[v.len - 1] == ':') return;
     f->class_author = v;
     f->author_rank = rank;
+}
+
+/* <address> is whom to ask about an article: often its author, but for streets and numbers. */
+static void read_address(finder *f, uint32_t n) {
+    wt_str s = parts_below(f, n, 60);
+    if (s.len < 3 || is_aside(f, n)) return;
+    for (size_t i = 0; i < s.len; i++)
+        if ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '@' || s.ptr[i] == '|') return;
+    f->address_author = s;
 }
 
 /* Pages built by scripts carry their data as JSON in one: "datePublished":"2024-...". */
@@ -402,6 +451,7 @@ static void collect(finder *f, page_meta *m) {
             /* fall through */
         default:
             if (!f->script_date.len) f->script_date = date_in_attributes(t, e);
+            if (e->tag == HTML_TAG_address && !f->address_author.len) read_address(f, n);
             if (e->n_attrs == 0 && e->tag != HTML_TAG_time) break;
             element_names names = names_of(t, n);
             read_dates(f, n, &names);
@@ -523,7 +573,7 @@ static bool is_no_name(wt_str s) {
     static const char *const first_words[] = {"about", "login", "log", "sign", "member", "profile", "follow", "join", "subscribe", "share", "read",
         "view", "more", "all", "posts", "january", "february", "march", "april", "june", "july", "august", "september", "october", "november",
         "december", "youtube", "facebook", "twitter", "instagram", "linkedin", "register", "kostenlos", "anmelden", "mehr", "home", "contact", "menu",
-        "published", "updated", "posted", "wordpressadmin", "webmaster", "unknown", "anonymous", "guest"};
+        "published", "updated", "posted", "write", "users", "artikel", "abmelden", "benutzereinstellungen", "wordpressadmin", "webmaster", "unknown", "anonymous", "guest"};
     size_t n = 0;
     while (n < s.len && s.ptr[n] != ' ' && s.ptr[n] != '-') n++;
     for (size_t k = 0; k < sizeof first_words / sizeof *first_words; k++) {
@@ -537,7 +587,7 @@ static bool is_no_name(wt_str s) {
 static wt_str clean_author(finder *f, wt_str s) {
     s = one_line(f, s);
     static const char *const prefixes[] = {"by ", "by: ", "by:", "author: ", "author:", "written by ", "posted by ", "words by ",
-        "von ", "von: ", "autor: ", "par ", "por ", "di ", "text: ", "published by ", "story by ", "ver\xc3\xb6" "ffentlicht von ", "beitrag von ", "beitragvon ", "geschrieben von ", "via ", "authored by ", "from ", "authors ", "author ", "av ", "door "};
+        "von ", "von: ", "autor: ", "par ", "por ", "di ", "text: ", "published by ", "story by ", "ver\xc3\xb6" "ffentlicht von ", "beitrag von ", "beitragvon ", "geschrieben von ", "via ", "authored by ", "authored by: ", "content: ", "from ", "authors ", "author ", "av ", "door "};
     while (s.len && strchr(" ,;:-|/", *s.ptr)) s.ptr++, s.len--;
     for (bool again = true; again;) {
         again = false;
@@ -582,12 +632,13 @@ static wt_str clean_author(finder *f, wt_str s) {
 
 static wt_str choose_author(finder *f, wt_str site) {
     const wt_str sources[] = {f->ld.author, f->meta_author, f->labelled_author, f->prop_author, f->article_author, f->rel_author,
-                              f->link_author, f->class_author, f->ld.person};
+                              f->link_author, f->class_author, f->address_author, f->ld.person};
     wt_str name = {NULL, 0};                    /* the site's own name only where nobody else is named */
     for (size_t k = 0; k < sizeof sources / sizeof *sources; k++) {
         if (!sources[k].len) continue;
         wt_str s = clean_author(f, sources[k]);
-        if (s.len && !wt_str_eq_nocase(s, site)) return s;
+        bool is_paper = *sources[k].ptr == ',' || folded_at(f, s, site) >= 0;         /* ", The Daily Journal": the name is missing */
+        if (s.len && !is_paper) return s;
         if (s.len && !name.len) name = s;
     }
     return name;
@@ -645,6 +696,7 @@ static page_kind choose_kind(const finder *f) {
 void meta_read(const html_tree *t, wt_str url, wt_arena *arena, page_meta *m) {
     finder f = {.t = t, .arena = arena};
     *m = (page_meta){0};
+    find_heading(&f);
     collect(&f, m);
     m->head_title = f.head_title;
     m->og_title = f.og_title;
