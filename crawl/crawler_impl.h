@@ -1,6 +1,7 @@
-/* crawler_impl.h - what the parts of the crawler share: crawler.c (turns and outcomes),
- * crawler_robots.c (robots.txt of origins), crawler_ranks.c (per-address manners, several machines),
- * crawler_open.c (list, options, report). */
+/* crawler_impl.h - what the parts of the crawler share: crawler.c (turns and the loop), crawler_jobs.c (jobs, tasks, hosts),
+ * crawler_send.c (where to connect), crawler_outcome.c (what became of it), crawler_robots.c (robots.txt of
+ * origins), crawler_ranks.c (per-address manners, several machines), crawler_open.c (list, options, report).
+ * int results are 0, or -1 with *err: of the state or the archive, and so the end of the crawl. */
 #ifndef WT_CRAWL_CRAWLER_IMPL_H
 #define WT_CRAWL_CRAWLER_IMPL_H
 
@@ -142,23 +143,39 @@ typedef struct crawler {
 } crawler;
 
 /* crawler.c */
-job *job_new(crawler *c);
-void job_free(crawler *c, job *j);
-uint32_t task_add(crawler *c, task t);
-uint32_t host_find(crawler *c, wt_str name);
-uint32_t host_get(crawler *c, wt_str name, wt_err *err);
-void host_learn(crawler *c, wt_str name, uint32_t host);
-int job_send(crawler *c, job *j, wt_err *err);
-int outcome_put(crawler *c, job *j, const char *outcome, const char *detail, bool record, uint32_t target,
-                wt_err *err);
-int url_add(crawler *c, const crawl_url *url, uint32_t via, int hops, uint32_t *id, wt_err *err);
-int save(crawler *c, wt_err *err);
-int turn_end(crawler *c, job *j, frontier_result result, double retry_after_s, wt_err *err);
-bool failure_is_final(const job *j);                  /* another try would end the same way */
-double retry_after(wt_str header);
-double unix_now(void);
+int crawler_save(crawler *c, wt_err *err);
+/* From workers and resolvers, in their threads. */
 void crawler_exchanges_done(void *ctx, exchange *list);
 void crawler_name_resolved(void *ctx, void *owner, resolve_result result, const char *ip, const char *why);
+
+/* crawler_jobs.c */
+job *job_new(crawler *c);
+void job_free(crawler *c, job *j);
+void job_put_back(crawler *c, const job *j);          /* the page comes again, before the host's others */
+uint32_t task_add(crawler *c, task t);                /* an item for the front of a host's queue */
+task task_take(crawler *c, uint32_t item);            /* its url is the taker's to free */
+uint32_t host_find(crawler *c, wt_str name);          /* its number; UINT32_MAX: unknown */
+uint32_t host_get(crawler *c, wt_str name, wt_err *err);      /* known or new; UINT32_MAX on an error */
+void host_learn(crawler *c, wt_str name, uint32_t host);      /* that the state has */
+double unix_now(void);
+
+/* crawler_send.c: both hand the job on, or end it. */
+int job_send(crawler *c, job *j, wt_err *err);
+int job_resolved(crawler *c, job *j, wt_err *err);
+
+/* crawler_outcome.c */
+/* One row for the job's address; with record: the answer goes into the archive before it. */
+int outcome_put(crawler *c, job *j, const char *outcome, const char *detail, bool record, uint32_t target,
+                wt_err *err);
+/* Parks the host: all addresses that wait for it have their outcome. */
+int host_give_up(crawler *c, uint32_t host, const char *why, wt_err *err);
+/* Adds an address that is new to the list while the crawl runs. */
+int url_add(crawler *c, const crawl_url *url, uint32_t via, int hops, uint32_t *id, wt_err *err);
+/* The host's turn is over: tells the frontier, parks the host where that was the last straw. */
+int turn_end(crawler *c, job *j, frontier_result result, double retry_after_s, wt_err *err);
+int page_done(crawler *c, job *j, wt_err *err);       /* outcome or another try, and the end of the turn */
+bool failure_is_final(const job *j);                  /* another try would end the same way */
+double retry_after(wt_str header);                    /* seconds; -1 where there is none */
 
 /* crawler_robots.c */
 typedef enum { ROBOTS_ALLOW, ROBOTS_FORBID, ROBOTS_WAIT, ROBOTS_FETCH, ROBOTS_ERROR } robots_answer;

@@ -142,7 +142,7 @@ static int hand_over(crawler *c, wt_err *err) {
         wt_buf_clear(&c->outgoing[r]);
     }
     if (total)
-        result = receive(c, (wt_str){got, total}, err) || save(c, err);
+        result = receive(c, (wt_str){got, total}, err) || crawler_save(c, err);
     free(got), free(parts), free(send), free(counts);
     return result;
 }
