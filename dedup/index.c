@@ -2,13 +2,15 @@
  *   sketches   INDEX_BINS x 2 bytes a document
  *   documents  index_doc records
  *   ids        JSON, one behind the other
+ *   batches    number of the first document of each batch of lines (lines.h), and of all
  *   bands-R-N  sorted runs of (band key, document); range R of the keys
  *   sketched   JSON; its presence says that the files above are complete
  *   decisions  index_decision records; its presence says that they are
  *   dropped-N  the dropped documents of part N, until all parts are written
  * Each pass reads the input in batches of lines, cut alike for any number of threads and ranks. On several ranks
  * (rounds.h) the folder is one that all of them see. In pass 1 each sketches its batches and writes them to
- * their places in the files; band keys go to the rank that owns their range. In pass 2 ranks take turns at the parts. */
+ * their places in the files; band keys go to the rank that owns their range. In pass 2 each makes the lines of its batches,
+ * which knows by then how many documents lie before it. */
 #include "dedup/index.h"
 
 #include <fcntl.h>
@@ -20,40 +22,37 @@
 
 #include "common/cluster.h"
 #include "common/doc.h"
-#include "common/frames.h"
 #include "common/hash.h"
-#include "common/in.h"
 #include "common/json.h"
 #include "common/out.h"
 #include "common/pipeline.h"
 #include "common/tool.h"
 #include "dedup/index_impl.h"
+#include "dedup/lines.h"
 #include "dedup/parts.h"
 #include "dedup/rounds.h"
 #include "dedup/words_impl.h"
 
-enum { BATCH_DOCS = 512, BATCH_BYTES = 4 << 20 };
+enum { BATCH_BYTES = 1 << 20 };                      /* a kilobyte for each of its documents is needed */
+enum { BINS_BYTES = INDEX_BINS * sizeof(uint16_t) };
 
 typedef struct {
     uint64_t docs_in, docs_out, bytes_in, bytes_out, too_long, dropped[DEDUP_N_CAUSES], marked[DEDUP_N_CAUSES];
 } counters;
 
 typedef struct {
-    /* lines of the input */
-    wt_buf lines;
-    size_t *end, n_lines, end_cap;
-    size_t bytes;               /* of the lines */
-    uint64_t first;             /* number of the first of them */
-    uint64_t i_part;
-    bool ends_part, mine;       /* not mine: only counted */
+    lines_batch lines;
+    size_t n;                   /* documents; also of another rank's batch */
+    uint64_t i_batch, first;    /* number of the first of them */
     counters count;
     wt_arena *arena;
     /* pass 1 */
-    index_doc doc[BATCH_DOCS];
-    uint16_t bins[BATCH_DOCS][INDEX_BINS];
+    index_doc *doc;
+    uint16_t (*bins)[INDEX_BINS];
+    uint64_t *band_keys;        /* n x n_bands */
+    size_t doc_cap, bins_cap, keys_cap;
     wt_buf ids;
     uint64_t id_bytes;          /* ids.len, also of another rank's batch */
-    uint64_t *band_keys;        /* BATCH_DOCS x n_bands */
     u64_list words, shingles;
     /* pass 2 */
     wt_buf kept, dropped, attributes;
@@ -71,18 +70,19 @@ typedef struct {
     uint64_t n_docs;
     counters count;
     /* reading */
-    wt_in *in;
-    size_t i_file;
-    uint64_t docs_read, part_bytes, part_read;
+    lines *in;
+    uint64_t n_read;            /* batches */
+    bool limit_reached;
     /* pass 1 */
+    u64_list firsts;            /* what goes to the file of batches */
     int sketches, documents, ids;   /* open files, or -1 */
     spill *bands;
     uint64_t id_at;
     /* pass 2 */
-    mapped m_sketches, m_documents, m_ids, m_decisions;
+    mapped m_sketches, m_documents, m_ids, m_batches, m_decisions;
     wt_press *press;
-    wt_frames *kept, *dropped;
-    uint64_t i_part;            /* of kept and dropped */
+    part_files part;
+    uint64_t i_part;
 } run;
 
 static int my_rank(void) { return wt_cluster_rank(); }
@@ -90,94 +90,67 @@ static int n_ranks(void) { return wt_cluster_size(); }
 
 /* ---- reading ---- */
 
-static bool batch_full(const run *r, const batch *b) {
-    return b->n_lines >= BATCH_DOCS || b->bytes >= BATCH_BYTES || b->ends_part ||
-           (r->job->all.limit && r->docs_read >= r->job->all.limit);
-}
-
-static void batch_take(run *r, batch *b, wt_str line) {
-    b->bytes += line.len;
-    if (b->mine) {
-        wt_buf_add_str(&b->lines, line);
-        WT_GROW(b->end, b->end_cap, b->n_lines + 1);
-        b->end[b->n_lines] = b->bytes;
-    }
-    b->n_lines++;
-    b->count.bytes_in += line.len + 1;
-    r->docs_read++;
-    r->part_bytes += line.len + 1;
-    if (r->part_bytes < r->job->all.part_bytes) return;
-    b->ends_part = true;
-    r->part_bytes = 0;
-}
-
+/* In pass 2 there are as many batches as there were in pass 1. */
 static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
-    const wt_paths *inputs = r->job->all.inputs;
-    b->lines.len = b->n_lines = b->bytes = 0;
-    b->mine = mine;
-    b->ends_part = false;
+    if (__atomic_load_n(&r->limit_reached, __ATOMIC_RELAXED)) return 0;
+    if (r->m_batches.bytes && r->n_read + 1 == r->m_batches.n / sizeof(uint64_t)) return 0;
+    b->i_batch = r->n_read++;
     b->count = (counters){0};
-    b->first = r->docs_read;
-    b->i_part = r->part_read;
-    while (!batch_full(r, b)) {
-        wt_str line;
-        if (!r->in && r->i_file == inputs->n) break;
-        if (!r->in && !(r->in = wt_in_open(inputs->path[r->i_file], err))) return -1;
-        int got = wt_in_line(r->in, WT_DOC_LINE_MAX, &line, &b->count.too_long, err);
-        if (got < 0) return -1;
-        if (got == 0) {
-            wt_in_close(r->in);
-            r->in = NULL;
-            r->i_file++;
-        } else if ((line = wt_str_trim(line)).len > 0) {
-            batch_take(r, b, line);
-        }
-    }
-    r->part_read += b->ends_part;
-    return b->n_lines > 0 || b->count.too_long > 0;
+    return lines_next(r->in, &b->lines, mine, err);
 }
 
-/* A batch whose part is written here; those of other ranks are passed over. */
-static int batch_read(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    int got;
-    bool mine;
-    do {
-        mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
-        got = batch_fill(r, item, mine, err);
-    } while (got > 0 && !mine);
-    return got;
-}
-
-static wt_str batch_line(const batch *b, size_t i) {
-    size_t start = i ? b->end[i - 1] : 0;
-    return (wt_str){b->lines.ptr + start, b->end[i] - start};
-}
+static int batch_read(void *ctx, void *item, wt_err *err) { return batch_fill(ctx, item, true, err); }
+static uint64_t turn_ahead(void *ctx) { return lines_ahead(((const run *)ctx)->in); }
 
 static void *batch_new(void *ctx) {
-    const run *r = ctx;
     batch *b = wt_xcalloc(1, sizeof *b);
     b->arena = wt_arena_new(1 << 20);
-    b->band_keys = wt_xmalloc((size_t)BATCH_DOCS * (size_t)r->n_bands * sizeof *b->band_keys);
     return b;
 }
 
 static void batch_free(void *ctx, void *item) {
     batch *b = item;
     wt_arena_free(b->arena);
-    wt_buf *bufs[] = {&b->lines, &b->ids, &b->kept, &b->dropped, &b->attributes};
-    for (int i = 0; i < 5; i++) wt_buf_free(bufs[i]);
-    free(b->end), free(b->band_keys), free(b->words.at), free(b->shingles.at);
+    wt_buf *bufs[] = {&b->ids, &b->kept, &b->dropped, &b->attributes};
+    for (int i = 0; i < 4; i++) wt_buf_free(bufs[i]);
+    lines_batch_free(&b->lines);
+    free(b->doc), free(b->bins), free(b->band_keys), free(b->words.at), free(b->shingles.at);
     free(b);
 }
 
-static int read_all(run *r, const char *label, int (*pass)(run *r, wt_err *err), wt_err *err) {
-    r->i_file = 0;
-    r->docs_read = r->part_bytes = r->part_read = 0;
+/* One pass over the input: pipeline on one rank, rounds on several. */
+typedef struct {
+    int (*work)(void *ctx, void *item, int i_thread, wt_err *err);
+    int (*write)(void *ctx, void *item, wt_err *err);
+    int (*round)(run *r, rounds *x, wt_err *err);
+} stage;
+
+static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) {
+    batch *b = item;
+    int got = batch_fill(ctx, b, mine, err);
+    *last = b->lines.ends_part;
+    return got;
+}
+
+static int rounds_run(run *r, const stage *s, wt_err *err) {
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new, .item_free = batch_free,
+                                            .ahead = turn_ahead, .read = turn_read, .work = s->work});
+    int got;
+    while ((got = rounds_next(x, err)) > 0 && (got = s->round(r, x, err)) == 0) {}
+    rounds_free(x);
+    return got;
+}
+
+static int read_all(run *r, const char *label, const stage *s, wt_err *err) {
+    wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
+                     .item_free = batch_free, .read = batch_read, .work = s->work, .write = s->write};
+    r->in = lines_new(r->job->all.inputs, BATCH_BYTES, r->job->all.part_bytes);
+    r->n_read = 0;
+    r->limit_reached = false;
     wt_progress_begin(label, "documents", r->n_docs);
-    int result = pass(r, err);
+    int result = n_ranks() > 1 ? rounds_run(r, s, err) : wt_pipeline_run(&p, err);
     wt_progress_end();
-    wt_in_close(r->in);
+    lines_free(r->in);
     r->in = NULL;
     return result;
 }
@@ -236,14 +209,18 @@ static void sketch_document(const run *r, batch *b, size_t i, wt_str text) {
 static int sketch_work(void *ctx, void *item, int i_thread, wt_err *err) {
     const run *r = ctx;
     batch *b = item;
+    lines_split(&b->lines);
+    b->n = b->lines.n;
     b->ids.len = 0;
-    memset(b->doc, 0, sizeof b->doc);
-    memset(b->bins, 0, sizeof b->bins);
-    for (size_t i = 0; i < b->n_lines; i++) {
+    WT_GROW(b->doc, b->doc_cap, b->n);
+    WT_GROW(b->bins, b->bins_cap, b->n);
+    WT_GROW(b->band_keys, b->keys_cap, b->n * (size_t)r->n_bands);
+    if (b->n) memset(b->doc, 0, b->n * sizeof *b->doc), memset(b->bins, 0, b->n * sizeof *b->bins);
+    for (size_t i = 0; i < b->n; i++) {
         wt_json field[N_FIELDS];
         wt_str text;
         size_t id_at = b->ids.len;
-        dedup_cause cause = line_look(batch_line(b, i), b->arena, field, &text, &b->ids);
+        dedup_cause cause = line_look(b->lines.line[i], b->arena, field, &text, &b->ids);
         b->doc[i].id_at = id_at;
         b->doc[i].id_bytes = (uint32_t)(b->ids.len - id_at);
         b->doc[i].cause = cause;
@@ -264,20 +241,27 @@ static int put(int file, const void *bytes, size_t n, uint64_t at, wt_err *err) 
     return 0;
 }
 
-/* The batch's records go where its first document's place is. */
-static int batch_store(const run *r, batch *b, wt_err *err) {
-    for (size_t i = 0; i < b->n_lines; i++) b->doc[i].id_at += r->id_at;
-    return put(r->sketches, b->bins, b->n_lines * sizeof b->bins[0], b->first * sizeof b->bins[0], err) ||
-           put(r->documents, b->doc, b->n_lines * sizeof b->doc[0], b->first * sizeof b->doc[0], err) ||
-           put(r->ids, b->ids.ptr, b->ids.len, r->id_at, err) ? -1 : 0;
-}
-
-static int batch_pass(run *r, const batch *b, wt_err *err) {
-    if (r->n_docs + b->n_lines >= UINT32_MAX) return wt_fail(err, WT_ELIMIT, "an index holds up to 2^32 - 2 documents");
-    r->id_at += b->id_bytes;
-    r->n_docs += b->n_lines;
+/* The batch's place among the documents, which those before it tell; behind the limit there are none. */
+static int batch_place(run *r, batch *b, wt_err *err) {
+    uint64_t left = r->job->all.limit ? r->job->all.limit - r->n_docs : UINT64_MAX;
+    if (b->n >= left) {
+        b->n = (size_t)left;
+        __atomic_store_n(&r->limit_reached, true, __ATOMIC_RELAXED);
+    }
+    b->first = r->n_docs;
+    if (r->n_docs + b->n >= UINT32_MAX) return wt_fail(err, WT_ELIMIT, "an index holds up to 2^32 - 2 documents");
+    list_add(&r->firsts, b->first);
+    r->n_docs += b->n;
     wt_progress_set(r->n_docs);
     return 0;
+}
+
+/* Its records go where its first document's place is, its ids behind those of the batches before. */
+static int batch_store(const run *r, batch *b, wt_err *err) {
+    for (size_t i = 0; i < b->n; i++) b->doc[i].id_at += r->id_at;
+    return put(r->sketches, b->bins, b->n * BINS_BYTES, b->first * BINS_BYTES, err) ||
+           put(r->documents, b->doc, b->n * sizeof b->doc[0], b->first * sizeof b->doc[0], err) ||
+           put(r->ids, b->ids.ptr, b->ids.len, r->id_at, err) ? -1 : 0;
 }
 
 static spill_record band_record(const run *r, const batch *b, size_t i, int band) {
@@ -287,35 +271,42 @@ static spill_record band_record(const run *r, const batch *b, size_t i, int band
 static int sketch_write(void *ctx, void *item, wt_err *err) {
     run *r = ctx;
     batch *b = item;
-    for (size_t i = 0; i < b->n_lines; i++)
+    if (r->limit_reached) return 0;
+    if (batch_place(r, b, err)) return -1;
+    for (size_t i = 0; i < b->n; i++)
         for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++) {
             spill_record record = band_record(r, b, i, band);
             if (spill_add(r->bands, record.key, record.value, err)) return -1;
         }
-    return batch_store(r, b, err) || batch_pass(r, b, err) ? -1 : 0;
+    if (batch_store(r, b, err)) return -1;
+    r->id_at += b->id_bytes;
+    return 0;
 }
 
 /* ---- sketches, several ranks ---- */
 
-static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) { return batch_fill(ctx, item, mine, err); }
-static uint64_t turn_ahead(void *ctx) { return UINT64_MAX; }
-static void ids_pack(void *ctx, const void *item, wt_buf *bytes) {
-    pack_bytes(bytes, &((const batch *)item)->id_bytes, sizeof(uint64_t));
+static void sizes_pack(void *ctx, const void *item, wt_buf *bytes) {
+    const batch *b = item;
+    uint64_t sizes[2] = {b->n, b->id_bytes};
+    pack_bytes(bytes, sizes, sizeof sizes);
 }
-static void ids_unpack(void *ctx, void *item, wt_str *bytes) {
-    memcpy(&((batch *)item)->id_bytes, unpack_bytes(bytes).ptr, sizeof(uint64_t));
+static void sizes_unpack(void *ctx, void *item, wt_str *bytes) {
+    batch *b = item;
+    uint64_t sizes[2];
+    memcpy(sizes, unpack_bytes(bytes).ptr, sizeof sizes);
+    b->n = sizes[0], b->id_bytes = sizes[1];
 }
 
 /* Range i of n has the keys from 2^64 / n * i on. */
 static int range_of(uint64_t key, int n_ranges) { return (int)((unsigned __int128)key * (unsigned)n_ranges >> 64); }
 
-/* My band keys go to their owners, those of my range come here. */
-static int bands_exchange(run *r, const rounds *x, wt_err *err) {
+/* My band keys of the first n batches go to their owners, those of my range come here. */
+static int bands_exchange(run *r, const rounds *x, size_t n_batches, wt_err *err) {
     int size = n_ranks(), result = 0;
     wt_buf *to = wt_xcalloc((size_t)size, sizeof *to);
-    for (size_t k = 0; k < rounds_size(x); k++) {
+    for (size_t k = 0; k < n_batches; k++) {
         const batch *b = rounds_item(x, k);
-        for (size_t i = 0; rounds_is_mine(x, k) && i < b->n_lines; i++)
+        for (size_t i = 0; rounds_is_mine(x, k) && i < b->n; i++)
             for (int band = 0; b->doc[i].cause == DEDUP_KEEP && band < r->n_bands; band++) {
                 spill_record record = band_record(r, b, i, band);
                 wt_buf_add(&to[range_of(record.key, size)], &record, sizeof record);
@@ -334,28 +325,20 @@ static int bands_exchange(run *r, const rounds *x, wt_err *err) {
 }
 
 static int sketch_round(run *r, rounds *x, wt_err *err) {
-    rounds_share(x, ids_pack, ids_unpack);
-    int result = bands_exchange(r, x, err);
-    for (size_t i = 0; i < rounds_size(x) && !result; i++) {
-        if (rounds_is_mine(x, i)) result = batch_store(r, rounds_item(x, i), err);
-        if (!result) result = batch_pass(r, rounds_item(x, i), err);
+    size_t n = 0;
+    rounds_share(x, sizes_pack, sizes_unpack);
+    for (; n < rounds_size(x) && !r->limit_reached; n++)
+        if (batch_place(r, rounds_item(x, n), err)) return -1;
+    int result = bands_exchange(r, x, n, err);
+    for (size_t i = 0; i < n && !result; i++) {
+        batch *b = rounds_item(x, i);
+        if (rounds_is_mine(x, i)) result = batch_store(r, b, err);
+        r->id_at += b->id_bytes;
     }
     return wt_cluster_agree(result, err);
 }
 
-static int sketch_all(run *r, wt_err *err) {
-    if (n_ranks() == 1) {
-        wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
-                         .item_free = batch_free, .read = batch_read, .work = sketch_work, .write = sketch_write};
-        return wt_pipeline_run(&p, err);
-    }
-    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new,
-                                            .item_free = batch_free, .ahead = turn_ahead, .read = turn_read, .work = sketch_work});
-    int got;
-    while ((got = rounds_next(x, err)) > 0 && (got = sketch_round(r, x, err)) == 0) {}
-    rounds_free(x);
-    return got;
-}
+static const stage SKETCHING = {sketch_work, sketch_write, sketch_round};
 
 /* ---- the files of the index ---- */
 
@@ -429,17 +412,26 @@ static int mark_sketched(const run *r, const char *path, wt_err *err) {
     return result;
 }
 
+static int batches_write(run *r, wt_err *err) {
+    char *path = wt_path_join(r->dir, "batches");
+    list_add(&r->firsts, r->n_docs);
+    int result = wt_write_file(path, (wt_str){(const char *)r->firsts.at, r->firsts.n * sizeof *r->firsts.at}, err);
+    free(path);
+    return result;
+}
+
 static int index_build(run *r, const char *path, wt_err *err) {
     int n_runs = 0, result = files_open(r, err);
     if (!result && !(r->bands = spill_new(r->dir, "bands", my_rank(), r->job->memory, err))) result = -1;
-    if (wt_cluster_agree(result, err) || read_all(r, "sketching", sketch_all, err)) return -1;
+    if (wt_cluster_agree(result, err) || read_all(r, "sketching", &SKETCHING, err)) return -1;
     if ((n_runs = spill_end(r->bands, err)) < 0) result = -1;
     spill_free(r->bands);
     r->bands = NULL;
     if (!result) result = files_close(r, err);
     if (wt_cluster_agree(result, err)) return -1;
     tell_runs(r, n_runs);
-    return wt_cluster_agree(my_rank() == 0 ? mark_sketched(r, path, err) : 0, err);
+    if (my_rank() == 0) result = batches_write(r, err);
+    return wt_cluster_agree(result || my_rank() > 0 ? result : mark_sketched(r, path, err), err);
 }
 
 /* What mark_sketched() wrote: the ranges are as many as ranks there were then. */
@@ -473,7 +465,7 @@ static bool is_there(const char *path) {
 static int index_map(run *r, wt_err *err) {
     return map_file(r, "sketches", r->n_docs * INDEX_BINS * sizeof(uint16_t), &r->m_sketches, err) ||
            map_file(r, "documents", r->n_docs * sizeof(index_doc), &r->m_documents, err) ||
-           map_file(r, "ids", 0, &r->m_ids, err) ? -1 : 0;
+           map_file(r, "ids", 0, &r->m_ids, err) || map_file(r, "batches", 0, &r->m_batches, err) ? -1 : 0;
 }
 
 static int decide(run *r, const char *path, wt_err *err) {
@@ -531,17 +523,32 @@ static int write_marked(const run *r, batch *b, wt_str line, dedup_cause cause, 
     return 0;
 }
 
+/* Documents of the batch as pass 1 found them. */
+static int batch_again(const run *r, batch *b, wt_err *err) {
+    const uint64_t *first = (const uint64_t *)r->m_batches.bytes + b->i_batch;
+    b->first = first[0];
+    b->n = (size_t)(first[1] - first[0]);
+    bool last = b->i_batch + 2 == r->m_batches.n / sizeof *first;
+    if (b->n == b->lines.n || (b->n < b->lines.n && last && r->job->all.limit)) return 0;
+    return wt_fail(err, WT_EDATA, "%zu documents where there were %zu in the first pass; rerun with --force", b->lines.n, b->n);
+}
+
 static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
     const run *r = ctx;
     batch *b = item;
+    lines_split(&b->lines);
+    if (batch_again(r, b, err)) return -1;
     b->kept.len = b->dropped.len = 0;
-    for (size_t i = 0; i < b->n_lines; i++) {
+    b->count.docs_in = b->n;
+    b->count.bytes_in = lines_bytes(&b->lines, b->n);
+    b->count.too_long = b->lines.n_too_long;
+    for (size_t i = 0; i < b->n; i++) {
         wt_json field[N_FIELDS];
-        wt_str text, line = batch_line(b, i);
+        wt_str text, line = b->lines.line[i];
         uint64_t number = b->first + i;
         b->ids.len = 0;
         dedup_cause cause = line_look(line, b->arena, field, &text, &b->ids);
-        if (number >= r->n_docs || !wt_str_eq(wt_buf_view(&b->ids), id_of(r, number)))
+        if (!wt_str_eq(wt_buf_view(&b->ids), id_of(r, number)))
             return wt_fail(err, WT_EDATA, "document %llu is not what it was in the first pass; rerun with --force",
                            (unsigned long long)number);
         index_decision d = ((const index_decision *)r->m_decisions.bytes)[number];
@@ -563,69 +570,72 @@ static int write_work(void *ctx, void *item, int i_thread, wt_err *err) {
     return 0;
 }
 
-static int turn_open(run *r, uint64_t i_part, wt_err *err) {
-    char *kept = parts_kept_path(r->job->all.output, i_part), *dropped = parts_dropped_path(r->dir, i_part);
-    r->i_part = i_part;
-    r->kept = wt_frames_open(kept, r->press, err);
-    if (r->kept) r->dropped = wt_frames_open(dropped, r->press, err);
+static int open_part(run *r, wt_err *err) {
+    char *kept = parts_kept_path(r->job->all.output, r->i_part), *dropped = parts_dropped_path(r->dir, r->i_part);
+    int result = part_open(&r->part, kept, dropped, r->i_part, r->press, r->job->all.threads, err);
     free(kept), free(dropped);
-    return r->dropped ? 0 : -1;
+    return result;
 }
 
-static int turn_close(run *r, wt_err *err) {
-    wt_frames *kept = r->kept, *dropped = r->dropped;
-    if (!kept) return 0;
+static int close_part(run *r, wt_err *err) {
     wt_buf json = {0};
     wt_provenance(&json, r->job->all.key);
-    r->kept = r->dropped = NULL;
-    int result = wt_frames_commit(kept, wt_buf_view(&json), err);
-    if (result) wt_frames_abort(dropped);
-    else result = wt_frames_commit(dropped, (wt_str){0}, err);
+    r->i_part++;
+    int result = part_commit(&r->part, wt_buf_view(&json), err);
     wt_buf_free(&json);
     return result;
 }
 
-static int part_turn(run *r, uint64_t i_part, wt_err *err) {
-    if (r->kept && r->i_part == i_part) return 0;
-    return turn_close(r, err) || turn_open(r, i_part, err) ? -1 : 0;
-}
-
 static void count_add(counters *to, const counters *from) {
-    to->docs_out += from->docs_out, to->bytes_out += from->bytes_out;
+    to->docs_in += from->docs_in, to->docs_out += from->docs_out, to->bytes_out += from->bytes_out;
     to->bytes_in += from->bytes_in, to->too_long += from->too_long;
     for (int i = 0; i < DEDUP_N_CAUSES; i++) to->dropped[i] += from->dropped[i], to->marked[i] += from->marked[i];
 }
 
-static int write_batch(void *ctx, void *item, wt_err *err) {
-    run *r = ctx;
-    batch *b = item;
-    if (part_turn(r, b->i_part, err) || wt_frames_write(r->kept, wt_buf_view(&b->kept), err) ||
-        wt_frames_write(r->dropped, wt_buf_view(&b->dropped), err)) return -1;
-    r->count.docs_in += b->n_lines;
-    count_add(&r->count, &b->count);
-    wt_progress_set(r->count.docs_in);
+/* One by one, as frames end at lines. */
+static int write_lines(rank_frames *f, wt_str all, wt_err *err) {
+    while (all.len > 0) {
+        size_t n = (size_t)((const char *)memchr(all.ptr, '\n', all.len) + 1 - all.ptr);
+        if (rank_frames_write(f, (wt_str){all.ptr, n}, err)) return -1;
+        all.ptr += n, all.len -= n;
+    }
     return 0;
 }
 
-/* The last part may be without a line. */
-static int write_parts(run *r, wt_err *err) {
-    wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
-                     .item_free = batch_free, .read = batch_read, .work = write_work, .write = write_batch};
-    if (wt_pipeline_run(&p, err)) return -1;
-    bool last_is_mine = r->part_read % (uint64_t)n_ranks() == (uint64_t)my_rank();
-    return (last_is_mine && part_turn(r, r->part_read, err)) || turn_close(r, err) ? -1 : 0;
+static int batch_put(run *r, const batch *b, wt_err *err) {
+    count_add(&r->count, &b->count);
+    return write_lines(r->part.kept, wt_buf_view(&b->kept), err) || write_lines(r->part.dropped, wt_buf_view(&b->dropped), err) ? -1 : 0;
 }
+
+static int batch_end(run *r, const batch *b, wt_err *err) {
+    wt_progress_set(((const uint64_t *)r->m_batches.bytes)[b->i_batch + 1]);
+    return b->lines.ends_part && (close_part(r, err) || open_part(r, err)) ? -1 : 0;
+}
+
+static int write_batch(void *ctx, void *item, wt_err *err) { return batch_put(ctx, item, err) || batch_end(ctx, item, err) ? -1 : 0; }
+
+static int write_round(run *r, rounds *x, wt_err *err) {
+    int result = 0;
+    for (size_t i = 0; i < rounds_size(x) && !result; i++)
+        if (rounds_is_mine(x, i)) result = batch_put(r, rounds_item(x, i), err);
+    if (wt_cluster_agree(result, err) || part_meet(&r->part, err)) return -1;
+    for (size_t i = 0; i < rounds_size(x); i++)
+        if (batch_end(r, rounds_item(x, i), err)) return -1;
+    return 0;
+}
+
+static const stage WRITING = {write_work, write_batch, write_round};
 
 static int join_dropped(const run *r, wt_err *err) {
     wt_buf json = {0};
     wt_provenance(&json, r->job->all.key);
-    int result = parts_join_dropped(r->job->all.output, r->dir, r->part_read + 1, wt_buf_view(&json), err);
+    int result = parts_join_dropped(r->job->all.output, r->dir, r->i_part, wt_buf_view(&json), err);
     wt_buf_free(&json);
     return result;
 }
 
 static int write_corpus(run *r, wt_err *err) {
-    if (wt_cluster_agree(read_all(r, "writing", write_parts, err), err)) return -1;
+    if (open_part(r, err) || read_all(r, "writing", &WRITING, err) || close_part(r, err)) return -1;
     wt_cluster_sum_u64((uint64_t *)&r->count, sizeof r->count / sizeof(uint64_t));
     if (r->count.docs_in != r->n_docs)
         return wt_fail(err, WT_EDATA, "%llu documents in the first pass and %llu in the second; rerun with --force",
@@ -672,13 +682,12 @@ static void run_free(run *r) {
     int files[] = {r->sketches, r->documents, r->ids};
     for (int i = 0; i < 3; i++)
         if (files[i] >= 0) close(files[i]);
-    wt_frames_abort(r->kept);
-    wt_frames_abort(r->dropped);
+    part_abort(&r->part);
     wt_press_free(r->press);
     spill_free(r->bands);
-    mapped *maps[] = {&r->m_sketches, &r->m_documents, &r->m_ids, &r->m_decisions};
-    for (int i = 0; i < 4; i++) unmap(maps[i]);
-    wt_in_close(r->in);
+    mapped *maps[] = {&r->m_sketches, &r->m_documents, &r->m_ids, &r->m_batches, &r->m_decisions};
+    for (int i = 0; i < 5; i++) unmap(maps[i]);
+    free(r->firsts.at);
     free(r->n_runs);
     free(r->dir);
 }
