@@ -21,6 +21,7 @@ enum { PIECE = 64 << 20 };      /* elements at a time */
 
 static bool started, may_share;           /* may_share: other threads may call MPI, one at a time */
 static uint64_t sent_bytes;
+static int here = 1;
 static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
 static void enter(void) { pthread_mutex_lock(&inside); }
 static void leave(void) { pthread_mutex_unlock(&inside); }
@@ -31,6 +32,10 @@ void wt_cluster_init(int *argc, char ***argv) {
     int level;
     MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &level);
     started = true, may_share = level >= MPI_THREAD_SERIALIZED;
+    MPI_Comm machine;
+    if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine) != MPI_SUCCESS) return;
+    MPI_Comm_size(machine, &here);
+    MPI_Comm_free(&machine);
 }
 static void helper_end(void);
 void wt_cluster_end(void) {
@@ -54,6 +59,7 @@ int wt_cluster_size(void) {
     if (started) MPI_Comm_size(MPI_COMM_WORLD, &n);
     return n;
 }
+int wt_cluster_here(void) { return here; }
 void wt_cluster_barrier(void) {
     if (!started) return;
     enter();
@@ -338,6 +344,7 @@ void wt_cluster_end(void) {}
 void wt_cluster_abort(int exit_code) { exit(exit_code); }
 int wt_cluster_rank(void) { return 0; }
 int wt_cluster_size(void) { return 1; }
+int wt_cluster_here(void) { return 1; }
 void wt_cluster_barrier(void) {}
 void wt_cluster_sum_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
 void wt_cluster_sum_f32(float *x, size_t n) { (void)x, (void)n; }

@@ -15,6 +15,7 @@ void wt_cluster_end(void);                            /* wt_tool_end does it */
 void wt_cluster_abort(int exit_code);                 /* ends all ranks; from any rank */
 int wt_cluster_rank(void);
 int wt_cluster_size(void);
+int wt_cluster_here(void);                            /* ranks on this machine, who share its memory; not collective */
 void wt_cluster_barrier(void);
 void wt_cluster_sum_u64(uint64_t *x, size_t n);       /* in place, on all ranks */
 void wt_cluster_sum_f32(float *x, size_t n);

@@ -73,28 +73,34 @@ static double bytes_of(filter_size s) {
     return (double)plan.bytes;
 }
 
-static double rules_bytes(const dedup_rules *r) {
-    char what[128];
-    double n = 0;
-    if (r->urls) n += bytes_of(doc_size(r, ""));
-    if (r->exact) n += bytes_of(doc_size(r, ""));
-    if (r->near) n += bytes_of(doc_size(r, "")) + r->plan.bands * bytes_of(band_size(r, what));
-    if (r->ngram) n += bytes_of(ngram_size(r, what));
-    if (r->paragraphs) n += bytes_of(paragraph_size(r)) * (r->paragraph_count > 1 ? r->paragraph_count : 1);
-    return n;
+/* Of n filters alike that are dealt to the ranks, those that this machine holds. */
+static double share_here(int n, ranks_here ranks) {
+    int each = (n + ranks.all - 1) / ranks.all, here = each * ranks.here;
+    return here < n ? (double)here / n : 1;
 }
 
-static int check_memory(const dedup_rules *r, wt_err *err) {
-    double need = rules_bytes(r), bytes_free = (double)wt_memory_available();
+static double rules_bytes(const dedup_rules *r, ranks_here ranks) {
+    char what[128];
+    double sets = 0, bands = 0;
+    if (r->urls) sets += bytes_of(doc_size(r, ""));
+    if (r->exact) sets += bytes_of(doc_size(r, ""));
+    if (r->near) sets += bytes_of(doc_size(r, "")), bands = r->plan.bands * bytes_of(band_size(r, what));
+    if (r->ngram) sets += bytes_of(ngram_size(r, what));
+    if (r->paragraphs) sets += bytes_of(paragraph_size(r)) * (r->paragraph_count > 1 ? r->paragraph_count : 1);
+    return sets * share_here(KEYSET_SHARDS, ranks) + (r->near ? bands * share_here(r->plan.bands, ranks) : 0);
+}
+
+int dedup_fits(const dedup_rules *r, uint64_t bytes_free, ranks_here ranks, wt_err *err) {
+    double need = rules_bytes(r, ranks), free_now = (double)bytes_free;
     const double GiB = 1024.0 * 1024 * 1024;
-    if (bytes_free == 0 || need <= bytes_free) return 0;
+    if (bytes_free == 0 || need <= free_now) return 0;
     dedup_rules smaller = *r;
-    while (smaller.expect > 1000 && rules_bytes(&smaller) > bytes_free) smaller.expect = smaller.expect / 10 * 9;
+    while (smaller.expect > 1000 && rules_bytes(&smaller, ranks) > free_now) smaller.expect = smaller.expect / 10 * 9;
     return wt_fail(err, WT_ENOMEM,
-                   "filters for %llu documents need %.0f bytes (%.2f GiB) and %.0f (%.2f GiB) are free; "
+                   "filters for %llu documents need %.0f bytes (%.2f GiB)%s and %.0f (%.2f GiB) are free; "
                    "for %llu documents they fit, or with a larger --fpr or fewer --bytes-per-doc",
-                   (unsigned long long)r->expect, need, need / GiB, bytes_free, bytes_free / GiB,
-                   (unsigned long long)smaller.expect);
+                   (unsigned long long)r->expect, need, need / GiB, ranks.all > ranks.here ? " on this machine" : "", free_now,
+                   free_now / GiB, (unsigned long long)smaller.expect);
 }
 
 int dedup_rules_check(dedup_rules *r, wt_err *err) {
@@ -205,7 +211,8 @@ static int make_filters(dedup *d, wt_err *err) {
 
 dedup *dedup_new(const dedup_rules *rules, wt_err *err) {
     dedup *d = dedup_alloc(rules, err);
-    if (d && (check_memory(&d->rules, err) || make_filters(d, err))) {
+    ranks_here ranks = {wt_cluster_here(), wt_cluster_size()};
+    if (d && (dedup_fits(&d->rules, wt_memory_available(), ranks, err) || make_filters(d, err))) {
         dedup_free(d);
         return NULL;
     }

@@ -62,6 +62,12 @@ void keys_of_document(const dedup *d, dedup_batch *batch, doc_keys *doc, wt_str 
 
 /* dedup.c: makes the filters, or only the places for them. */
 dedup *dedup_alloc(const dedup_rules *rules, wt_err *err);
+/* Whether the filters that the ranks on this machine will own fit into so many bytes (0: not known); else WT_ENOMEM with the
+ * nearest number of documents for which they do. */
+typedef struct {
+    int here, all;
+} ranks_here;
+int dedup_fits(const dedup_rules *rules, uint64_t bytes_free, ranks_here ranks, wt_err *err);
 /* All filters in the order of the state file; returns how many. slots may be NULL. */
 typedef struct {
     bloom **filter;
