@@ -21,8 +21,8 @@ static const char style[] =
     "font-size:22px;line-height:1.25;font-weight:600}.tile span{color:var(--soft);font-size:13px}"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}"
     "th{text-align:left;font-weight:600;color:var(--soft);font-size:12.5px}th,td{padding:4px 14px 4px 0;border-bottom:1px solid "
-    "var(--line);vertical-align:top}td{overflow-wrap:anywhere}tr:last-child td{border-bottom:0}.r{text-align:right;white-space:nowrap}"
-    ".bars td{padding:2px 12px 2px 0;border:0}.bars td:first-child{width:34%}.bars .b{width:46%;padding-right:12px}"
+    "var(--line);vertical-align:top}td{overflow-wrap:break-word;max-width:36em}tr:last-child td{border-bottom:0}.r{text-align:right;white-space:nowrap}"
+    ".bars td{padding:2px 12px 2px 0;border:0}.bars td:first-child{width:34%;overflow-wrap:anywhere;min-width:8.5em}.bars .b{width:46%;padding-right:12px;min-width:90px}"
     ".b i{display:block;height:15px;border-radius:2px;background:var(--c1);min-width:1px}.bars .r{width:10%}"
     "figure{margin:18px 0 6px}figcaption{font-weight:600;font-size:14px;margin-bottom:2px}.key{font-size:13px;color:var(--soft)}"
     ".key i{display:inline-block;width:11px;height:11px;border-radius:2px;margin:0 5px 0 14px;vertical-align:-1px}"
@@ -33,7 +33,10 @@ static const char style[] =
     "background:var(--page);border:1px solid var(--line);border-radius:8px;padding:10px 14px;font:13px/1.5 ui-monospace,Menlo,"
     "Consolas,monospace;margin:8px 0;max-height:22em;overflow:auto}code{font:13px ui-monospace,Menlo,Consolas,monospace;"
     "background:var(--page);border:1px solid var(--line);border-radius:4px;padding:0 4px;white-space:pre}"
-    "nav{margin:10px 0 0}nav a{color:var(--c1);text-decoration:none;margin-right:16px}nav a:hover{text-decoration:underline}"
+    "nav{margin:10px 0 0;display:flex;flex-wrap:wrap;gap:2px 16px}nav a{color:var(--c1);text-decoration:none}nav a:hover{text-decoration:underline}"
+    /* A chart keeps the size of its words on a narrow screen and is moved sideways there, as wide tables are. */
+    "@media(max-width:700px){main{padding:16px 10px 40px}section{padding:16px 14px}figure{overflow-x:auto}svg{min-width:680px}"
+    ".bars td:first-child{width:auto;overflow-wrap:break-word}.bars .b{width:30%}}"
     "@media print{section{break-inside:avoid}}";
 
 void page_text(wt_buf *out, wt_str text) {

@@ -405,6 +405,18 @@ static void add_overview(const part *const *list, size_t n_parts, wt_buf *out) {
     page_section_end(out);
 }
 
+/* Two runs, say: their links are told apart by the last name of their paths. */
+static bool has_twin(const part **list, size_t n, size_t i) {
+    return (i > 0 && strcmp(list[i - 1]->name, list[i]->name) == 0) || (i + 1 < n && strcmp(list[i + 1]->name, list[i]->name) == 0);
+}
+
+static wt_str last_name(const char *path) {
+    wt_str s = wt_str_of(path);
+    while (s.len > 1 && s.ptr[s.len - 1] == '/') s.len--;
+    const char *slash = memrchr(s.ptr, '/', s.len);
+    return slash && s.len > 1 ? (wt_str){slash + 1, (size_t)(s.ptr + s.len - slash) - 1} : s;
+}
+
 void report_write(const report *r, wt_buf *html) {
     const part **list = in_order(r);
     page_begin(html, r->options.title);
@@ -412,6 +424,10 @@ void report_write(const report *r, wt_buf *html) {
     for (size_t i = 0; i < r->n; i++) {
         wt_buf_printf(html, "<a href=\"#part%zu\">", i + 1);
         page_text(html, wt_str_of(list[i]->name));
+        if (has_twin(list, r->n, i)) {
+            wt_buf_add_char(html, ' ');
+            page_text(html, last_name(list[i]->path));
+        }
         wt_buf_add_str(html, WT_STR("</a>"));
     }
     wt_buf_add_str(html, WT_STR("</nav>\n"));

@@ -81,6 +81,11 @@ check "tokenizer.json alone" "$report" tokenizer/tokenizer.json -o t.html
 check "fewer documents" "$report" docs --max-docs 2 -o few.html
 holds "a part is called a part" "from the first 2 documents" few.html
 
+# ---- two of a kind are told apart at the top ----
+mkdir -p a/one b; printf '{"id":"1","text":"words"}\n' >a/one/x.jsonl; cp -r a/one b/two
+check "two folders of documents" "$report" a/one b/two/ -o twins.html
+holds "are named by their folders" '>Documents one</a><a href="#part2">Documents two</a>' twins.html
+
 echo 'x,y' >odd/table.csv; echo '{"a":1}' >odd.json; printf '' >nothing
 check_fails 1 "a path that is not there" "$report" nowhere -o x.html
 check_fails 1 "an empty folder" "$report" empty -o x.html
