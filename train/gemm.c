@@ -2,9 +2,9 @@
  *
  * C is cut into column strips of NC and K into slices of KC. For one slice all threads together pack
  * op(B)'s strip (KC x NC, it lives in the shared cache) and op(A)'s rows (KC x MS), wait for each
- * other, and take tiles of MC x (a part of NC) from a counter: whoever is free takes the next, so a
+ * other, and take tiles of MC x (a part of NC) of their own rows from a counter, then of others' rows: so a
  * thread that the system disturbed does not hold up the others. The panel of A of one tile stays in
- * the second-level cache, the strip of B that the inner loop uses (KC x NR) in the first.
+ * the second-level cache; the panel of B that the inner loop uses next (KC x NR) is asked for during the one before.
  * Where rows are few (a slice of op(A) fits into the second cache of each thread), nothing of B is shared: a thread packs
  * one panel of NR columns, whose memory was asked for while it multiplied the one before, and multiplies it with all rows.
  * Sizes were measured (docs/experiments/train.md). Cost: 2 M N K operations, packed once. */
@@ -24,8 +24,8 @@ enum { KC = 512, MC = 112, NC = 3072, MS = 2016, ALONE_NC = 3072, PAD = 64, TILE
 
 /* What a thread has for itself. */
 typedef struct {
-    atomic_int next;          /* few rows: the next part of a panel in this thread's share, for it or who helps */
-    const gemm_call *coming;  /* the panel of op(B) at slice p0, column j comes next; NULL: none, or all was asked for */
+    atomic_int next;          /* the next tile, or part of a panel, in this thread's share, for it or who helps */
+    const gemm_call *coming;  /* few rows: the panel of op(B) at slice p0, column j comes next; NULL: none, or all was asked for */
     int p0, kc, j, asked;     /* asked: of its runs of memory */
     gemm_ahead panel;         /* those that are asked for now */
     int steps;                /* of k since `before_tile` was called */
@@ -112,14 +112,22 @@ static gemm_ahead *ahead_of(const gemm_team *team, int t, int kc) {
     return team->before_tile(team->beside, t, steps);
 }
 
-/* m x n numbers of C at (i,j) from packed panels; the last slice applies the finish. */
+/* The next tiles of thread t ask for a packed panel of op(B). */
+static void ask_for_packed(const gemm_team *team, int t, const float *panel, int kc) {
+    size_t lines = (size_t)team->k->nr * (size_t)kc * sizeof(float) / AHEAD_LINE / 4 * 4;
+    team->workers[t].panel = (gemm_ahead){.at = {(const char *)panel}, .lines = {lines}, .step = {AHEAD_LINE}};
+}
+
+/* m x n numbers of C at (i,j) from packed panels; the last slice applies the finish. then: the panel that comes after these,
+ * each of which is asked for while the one before is multiplied; NULL: they are not. */
 static void tile_block(const gemm_team *team, int t, const gemm_call *g, int kc, const float *a, const float *b, int i,
-                       int m, int j, int n, bool accumulate, bool last) {
+                       int m, int j, int n, bool accumulate, bool last, const float *then) {
     const kernels *k = team->k;
     bool finish = last && g->finish.op != GEMM_PLAIN;
     for (int jr = 0; jr < n; jr += k->nr) {
         int cols = min_int(k->nr, n - jr);
         float *c = g->C + (size_t)i * g->ldc + j + jr;
+        if (then) ask_for_packed(team, t, jr + k->nr < n ? b + (size_t)(jr + k->nr) * kc : then, kc);
         for (int ir = 0; ir < m; ir += k->mr) {
             k->gemm_tile((size_t)kc, a + (size_t)ir * kc, b + (size_t)jr * kc, c + (size_t)ir * g->ldc, g->ldc,
                          min_int(k->mr, m - ir), cols, accumulate, ahead_of(team, t, kc));
@@ -131,9 +139,10 @@ static void tile_block(const gemm_team *team, int t, const gemm_call *g, int kc,
 /* Splits n units into parts; part i starts at the returned unit. */
 static int part_start(int n, int parts, int i) { return (int)((int64_t)n * i / parts); }
 
-/* One slice of K for MS rows and NC columns, by all threads of the surrounding region. */
+/* One slice of K for MS rows and NC columns, by all threads of the surrounding region. A thread packs its rows of op(A) and
+ * computes them, for the caches of two processors may lie far apart; who is done helps the others. */
 static void slice_shared(gemm_team *team, const gemm_call *g, int t, int threads, int i0, int ms, int j0,
-                         int nc, int p0, int kc, bool pack_b, atomic_int *next) {
+                         int nc, int p0, int kc, bool pack_b) {
     const kernels *k = team->k;
     int a_panels = (ms + k->mr - 1) / k->mr, b_panels = (nc + k->nr - 1) / k->nr;
     int from = part_start(a_panels, threads, t) * k->mr, to = min_int(ms, part_start(a_panels, threads, t + 1) * k->mr);
@@ -142,22 +151,24 @@ static void slice_shared(gemm_team *team, const gemm_call *g, int t, int threads
         from = part_start(b_panels, threads, t) * k->nr, to = min_int(nc, part_start(b_panels, threads, t + 1) * k->nr);
         if (to > from) k->pack_b(g->trans_b, b_at(g, p0, j0 + from), g->ldb, kc, to - from, team->b + (size_t)from * kc);
     }
-    if (t == 0) atomic_store_explicit(next, 0, memory_order_relaxed);
+    atomic_store_explicit(&team->workers[t].next, 0, memory_order_relaxed);
 #pragma omp barrier
-    /* Tiles of MC rows, cut further until one is a small part of a thread's work, for the last one is waited for. */
-    int rows = (a_panels + MC / k->mr - 1) / (MC / k->mr), cols = 1;
-    while (rows * cols < TILES * threads && b_panels / (cols + 1) >= 4) cols++;
-    while (rows * cols < TILES * threads && rows < a_panels) rows++;
-    for (;;) {
-        int tile = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
-        if (tile >= rows * cols) break;
-        int r = tile / cols, c = tile % cols;
-        int ia = part_start(a_panels, rows, r) * k->mr, ib = min_int(ms, part_start(a_panels, rows, r + 1) * k->mr);
-        int ja = part_start(b_panels, cols, c) * k->nr, jb = min_int(nc, part_start(b_panels, cols, c + 1) * k->nr);
-        if (ib > ia && jb > ja)
-            tile_block(team, t, g, kc, team->a + (size_t)ia * kc, team->b + (size_t)ja * kc, i0 + ia, ib - ia, j0 + ja,
-                       jb - ja, p0 > 0 || g->accumulate, p0 + kc == g->K);
+    for (int i = 0; i < threads; i++) {
+        int owner = (t + i) % threads, first = part_start(a_panels, threads, owner), cols = 1, tile;
+        int panels = part_start(a_panels, threads, owner + 1) - first, rows = (panels + MC / k->mr - 1) / (MC / k->mr);
+        /* Tiles of MC rows, cut further until one is a small part of a thread's work, for the last one is waited for. */
+        while (rows * cols < TILES && b_panels / (cols + 1) >= 4) cols++;
+        while (rows * cols < TILES && rows < panels) rows++;
+        while ((tile = atomic_fetch_add_explicit(&team->workers[owner].next, 1, memory_order_relaxed)) < rows * cols) {
+            int r = tile / cols, c = tile % cols;
+            int ia = (first + part_start(panels, rows, r)) * k->mr, ib = min_int(ms, (first + part_start(panels, rows, r + 1)) * k->mr);
+            int ja = part_start(b_panels, cols, c) * k->nr, jb = min_int(nc, part_start(b_panels, cols, c + 1) * k->nr);
+            const float *then = team->b + (size_t)(part_start(b_panels, cols, (c + 1) % cols) * k->nr) * kc;
+            tile_block(team, t, g, kc, team->a + (size_t)ia * kc, team->b + (size_t)ja * kc, i0 + ia, ib - ia, j0 + ja, jb - ja,
+                       p0 > 0 || g->accumulate, p0 + kc == g->K, then);
+        }
     }
+    team->workers[t].panel = (gemm_ahead){.run = 0};
 #pragma omp barrier
 }
 
@@ -173,7 +184,7 @@ static void panel_part(gemm_team *team, const gemm_call *g, int t, int p0, int k
         x->panel = (gemm_ahead){.run = 0};
         x->coming = panel + 1 < end ? g : NULL, x->p0 = p0, x->kc = kc, x->j = j + k->nr, x->asked = 0;
     }
-    tile_block(team, t, g, kc, team->a + (size_t)row0 * kc, b, row0, row1 - row0, j, cols, p0 > 0 || g->accumulate, p0 + kc == g->K);
+    tile_block(team, t, g, kc, team->a + (size_t)row0 * kc, b, row0, row1 - row0, j, cols, p0 > 0 || g->accumulate, p0 + kc == g->K, NULL);
 }
 
 /* One slice of K where rows are few. Each thread has its run of panels, in parts of a few rows; who is done helps the others. */
@@ -214,7 +225,6 @@ void gemm_run(gemm_team *team, const gemm_call *g) {
     }
     int depth = slice_depth(g->K);
     bool by_panels = (double)g->M * depth <= FEW && g->N >= 8 * team->threads * team->k->nr;
-    atomic_int next = 0;
 #pragma omp parallel num_threads(team->threads)
     {
         int t = omp_get_thread_num(), threads = omp_get_num_threads();
@@ -224,7 +234,7 @@ void gemm_run(gemm_team *team, const gemm_call *g) {
             for (int p = 0; p < g->K; p += depth)
                 for (int i = 0; i < g->M; i += MS)
                     slice_shared(team, g, t, threads, i, min_int(MS, g->M - i), j, min_int(NC, g->N - j), p,
-                                 min_int(depth, g->K - p), i == 0, &next);
+                                 min_int(depth, g->K - p), i == 0);
     }
 }
 
@@ -240,7 +250,7 @@ void gemm_run_alone(gemm_team *team, int i_thread, const gemm_call *g) {
             for (int i = 0; i < g->M; i += mc) {
                 int m = min_int(mc, g->M - i);
                 k->pack_a(g->trans_a, a_at(g, i, p), g->lda, m, kc, a);
-                tile_block(team, i_thread, g, kc, a, b, i, m, j, nc, p > 0 || g->accumulate, p + kc == g->K);
+                tile_block(team, i_thread, g, kc, a, b, i, m, j, nc, p > 0 || g->accumulate, p + kc == g->K, b);
             }
         }
 }

@@ -67,6 +67,23 @@ static void test_products(void **state) {
     unsetenv("WT_GEMM");
 }
 
+/* Rows that belong to threads, whatever their number, give the same bits. */
+static void test_product_same_bits(void **state) {
+    enum { M = 350, N = 1110, K = 530 };
+    float *A = random_floats(M * K, 1), *B = random_floats(K * N, 2), *C[5];
+    setenv("WT_GEMM", "own", 1);        /* a BLAS may give other bits for other threads */
+    for (int i = 0; i < 5; i++) {
+        gemm_team *team = gemm_team_new(kernels_best(), i + 1, NULL);
+        C[i] = random_floats(M * N, 3);
+        gemm_run(team, &(gemm_call){.M = M, .N = N, .K = K, .A = A, .B = B, .C = C[i], .lda = K, .ldb = N, .ldc = N, .accumulate = true});
+        gemm_team_free(team);
+        assert_memory_equal(C[i], C[0], M * N * sizeof(float));
+    }
+    unsetenv("WT_GEMM");
+    for (int i = 0; i < 5; i++) free(C[i]);
+    free(A), free(B);
+}
+
 /* ---- kernels against libm ---- */
 static void test_exp_error(void **state) {
     for (int n = 0; n < 3; n++) {
@@ -213,7 +230,7 @@ static void test_bad_arguments(void **state) {
 
 int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_exp_error), cmocka_unit_test(test_pass),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_product_same_bits), cmocka_unit_test(test_exp_error), cmocka_unit_test(test_pass),
                                        cmocka_unit_test(test_threads_same_bits), cmocka_unit_test(test_bad_arguments)};
     return cmocka_run_group_tests_name("train_pass", tests, NULL, NULL);
 }
