@@ -26,7 +26,7 @@
 #include "dedup/lines.h"
 #include "dedup/rounds.h"
 
-enum { BATCH_BYTES = 4 << 20 };
+enum { BATCH_BYTES = 4 << 20, BATCHES_IN_ROUND = 4 };
 
 /* Counters, in the order they have in the saved note. */
 enum { N_IN, N_KEPT, BYTES_IN, BYTES_KEPT, N_PARAGRAPHS, N_TOO_LONG, N_MARKED, N_CAUSE, N_COUNTERS = N_CAUSE + DEDUP_N_CAUSES };
@@ -327,8 +327,8 @@ static int ranks_round(run *r, rounds *x, wt_err *err) {
 }
 
 static int ranks_run(run *r, wt_err *err) {
-    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new, .item_free = batch_free,
-                                            .ahead = rank_ahead, .read = rank_read, .work = batch_work});
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .turns = BATCHES_IN_ROUND,
+                                            .item_new = batch_new, .item_free = batch_free, .ahead = rank_ahead, .read = rank_read, .work = batch_work});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = ranks_round(r, x, err)) == 0) {}
     rounds_free(x);

@@ -33,7 +33,8 @@
 #include "dedup/rounds.h"
 #include "dedup/words_impl.h"
 
-enum { BATCH_BYTES = 1 << 20 };                      /* a kilobyte for each of its documents is needed */
+/* Small batches, as a kilobyte for each of their documents is needed; many a round, as a round has frames to compress. */
+enum { BATCH_BYTES = 1 << 20, BATCHES_IN_ROUND = 16 };
 enum { BINS_BYTES = INDEX_BINS * sizeof(uint16_t) };
 
 typedef struct {
@@ -133,8 +134,8 @@ static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) 
 }
 
 static int rounds_run(run *r, const stage *s, wt_err *err) {
-    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .item_new = batch_new, .item_free = batch_free,
-                                            .ahead = turn_ahead, .read = turn_read, .work = s->work});
+    rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .turns = BATCHES_IN_ROUND,
+                                            .item_new = batch_new, .item_free = batch_free, .ahead = turn_ahead, .read = turn_read, .work = s->work});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = s->round(r, x, err)) == 0) {}
     rounds_free(x);

@@ -10,8 +10,6 @@
 #include "common/tool.h"
 #include "dedup/keyset.h"
 
-enum { TURNS = 4 };             /* batches of a rank in a round, or two a thread */
-
 struct rounds {
     rounds_config config;
     int size, rank;
@@ -26,7 +24,7 @@ struct rounds {
 
 rounds *rounds_new(const rounds_config *config) {
     rounds *x = wt_xcalloc(1, sizeof *x);
-    uint64_t turns = config->threads > TURNS / 2 ? 2 * (uint64_t)config->threads : TURNS;
+    uint64_t turns = (uint64_t)(2 * config->threads > config->turns ? 2 * config->threads : config->turns);
     wt_cluster_max_u64(&turns, 1);                    /* the same on all ranks, whatever cores they have */
     x->config = *config;
     if (x->config.threads < 1) x->config.threads = 1;

@@ -23,6 +23,7 @@
 typedef struct {
     void *ctx;                  /* given to all callbacks */
     int threads;                /* of this rank */
+    int turns;                  /* batches of a rank in a round, or two a thread where those are more */
     void *(*item_new)(void *ctx);
     void (*item_free)(void *ctx, void *item);
     /* Batches that are surely still to come before a round must end, 1 or more, the same on all ranks: a short round is

@@ -56,7 +56,7 @@ static void never_unpack(void *ctx, void *item, wt_str *bytes) { fail(); }
 
 static void check_rounds(int n_batches, int last_every, int threads) {
     input in = {.n_batches = n_batches, .last_every = last_every, .fails_at = -1};
-    rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = threads, .item_new = item_new, .item_free = item_free,
+    rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = threads, .turns = 6, .item_new = item_new, .item_free = item_free,
                                             .ahead = item_ahead, .read = item_read, .work = item_work});
     wt_err err = {0};
     int next = 0, got;
@@ -83,7 +83,7 @@ static void test_rounds(void **state) {
 
 static void test_failure(void **state) {
     input in = {.n_batches = 30, .fails_at = 17};
-    rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = 3, .item_new = item_new, .item_free = item_free,
+    rounds *x = rounds_new(&(rounds_config){.ctx = &in, .threads = 3, .turns = 6, .item_new = item_new, .item_free = item_free,
                                             .ahead = item_ahead, .read = item_read, .work = item_work});
     wt_err err = {0};
     int got;
