@@ -209,6 +209,7 @@ static int run(const wt_args *args, wt_err *err) {
     int result = -1;
     s.model = gpt_load(args->inputs[0], args->threads, err);
     if (s.model) s.tokenizer = bpe_model_load(tokenizer_path ? tokenizer_path : gpt_dir_of(s.model), NULL, err);
+    if (s.model && !s.tokenizer && !tokenizer_path) wt_context(err, "the checkpoint has no tokenizer, give one with -t");
     if (s.tokenizer && (int)bpe_vocab_size(s.tokenizer) > gpt_shape_of(s.model)->vocab)
         wt_fail(err, WT_EDATA, "the tokenizer has %u ids and the model %d: not the same tokenizer", bpe_vocab_size(s.tokenizer), gpt_shape_of(s.model)->vocab);
     else if (s.tokenizer && read_prompt(&s, err) == 0 && (s.out = wt_out_open(args->output, err))) {

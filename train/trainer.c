@@ -236,6 +236,7 @@ static int resolve_shape(run *r, wt_err *err) {
     if (!r->o.init_from) return gpt_shape_named(r->o.model, &r->shape, err);
     if (make_model(r, err)) return wt_context(err, "--init-from");
     int vocab = r->shape.vocab;
+    r->m->shape.eot = r->shape.eot;         /* what ends a document is told by the shards; a config.json may name an id that is none */
     r->shape = r->m->shape;
     if (r->shape.vocab != vocab)
         return wt_fail(err, WT_EDATA, "'%s' knows %d ids and the shards' tokenizer has %d: not the same tokenizer", r->o.init_from, r->shape.vocab, vocab);

@@ -58,6 +58,12 @@ for mode in "--optimizer muon" "--schedule wsd --document-mask" "--batch-ramp 2k
     check "$mode" "$BIN/wt-train" "$@" $mode --force -o other
 done
 check "--init-from" "$BIN/wt-train" shards --init-from whole/latest --seq-len 32 --steps 2 --batch-tokens 64 -q -j 1 -o more
+# transformers writes 50256 where nobody chose an id; which one ends a document is known from the shards.
+cp -rL whole/latest odd-eot && sed -i 's/"eos_token_id": [0-9]*/"eos_token_id": 50256/' odd-eot/config.json
+check "--init-from a config.json whose end-of-text id is none" "$BIN/wt-train" shards --init-from odd-eot --seq-len 32 --steps 2 --batch-tokens 64 -q -j 1 -o from-odd
+same "is the same" more/latest/config.json from-odd/latest/config.json
+rm odd-eot/tokenizer* odd-eot/vocab.json odd-eot/merges.txt
+says "give one with -t" "wt-sample of a checkpoint without a tokenizer" "$BIN/wt-sample" odd-eot -q
 
 says "memory" "--plan says what it takes" "$BIN/wt-train" shards -o x --plan --model gpt2-xl --memory 16GiB --batch-tokens 1024
 check "--plan leaves nothing behind" test ! -e x
