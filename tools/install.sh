@@ -17,7 +17,7 @@ for t in $(list); do
     "$BUILD/bin/$t" --man >"$root/share/man/man1/$t.1"
     "$BUILD/bin/$t" --completion >"$root/share/bash-completion/completions/$t"
 done
-for d in common crawl extract dedup bpe shard train; do
+for d in common crawl extract dedup bpe shard train report; do
     mkdir -p "$root/include/webtext/$d"
     for h in "$d"/*.h; do
         case $h in *_impl.h | *_tables.h) ;; *) install -m 644 "$h" "$root/include/webtext/$h" ;; esac
@@ -38,7 +38,7 @@ Name: webtext
 Description: from Reddit dumps to a trained GPT-2
 Version: $VERSION
 Cflags: -I\${includedir}
-Libs: -L\${libdir} -lwebtext -lzstd -lz -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
-Libs.private: -lcurl -lsqlite3 -lpsl -lidn2 -lgumbo -lxml2 -luchardet -lcld2 -lstdc++ -lpcre2-8 -lopenblas -fopenmp
+Libs: -L\${libdir} -lwebtext -lzstd -lz -ldeflate -llzma -lbz2 -lbrotlidec -lxxhash -lcrypto -lpthread -lm
+Libs.private: -lcurl -lsqlite3 -lpsl -lidn2 -lgumbo -lxml2 -luchardet -lcld2 -lstdc++ -lpcre2-8 -ldl -fopenmp
 END
 echo "installed into $root"

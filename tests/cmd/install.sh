@@ -25,6 +25,9 @@ END
 export PKG_CONFIG_PATH="$TMP/usr/lib/pkgconfig"
 check "a program outside builds with pkg-config" sh -c 'gcc -std=c17 -D_GNU_SOURCE outside.c -o outside $(pkg-config --cflags --libs webtext)'
 check "and runs" ./outside
+# All of the library at once: pkg-config --static has to name every library that any part of it needs.
+echo 'int main(void) { return 0; }' >whole.c
+check "what the library needs is named" sh -c 'gcc -o whole whole.c -L"$TMP/usr/lib" -Wl,--whole-archive -lwebtext -Wl,--no-whole-archive $(pkg-config --libs --static webtext | sed "s/-lwebtext//")'
 for f in "$ROOT"/examples/*.c; do
     lines=$(wc -l <"$f")
     check "$(basename "$f") stays under 80 lines ($lines)" test "$lines" -lt 80
