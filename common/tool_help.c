@@ -14,7 +14,7 @@ void wt_common_options(wt_args *a, wt_opt out[12]) {
         {"force", 0, WT_OPT_FLAG, &a->force, NULL, "replace an output of another run", NULL},
         {"report", 0, WT_OPT_STRING, &a->report, "FILE", "write the run's facts as JSON", ""},
         {"quiet", 'q', WT_OPT_FLAG, &a->quiet, NULL, "only errors", NULL},
-        {"verbose", 'v', WT_OPT_FLAG, &a->verbose, NULL, "say more", NULL},
+        {"verbose", 'v', WT_OPT_FLAG, &a->verbose, NULL, "say which files are read and written", NULL},
         {0}};
     memcpy(out, table, sizeof table);
 }
@@ -219,7 +219,32 @@ void wt_print_man(FILE *f, const wt_tool *tool, const wt_opt *common) {
 /* ---- bash completion ---- */
 static void completion_words(FILE *f, const wt_opt *table) {
     for (const wt_opt *o = table; o && (o->name || o->type == WT_OPT_GROUP); o++)
-        if (o->name) fprintf(f, " --%s", o->name);
+        if (o->type != WT_OPT_GROUP) fprintf(f, " --%s", o->name);
+}
+
+/* Behind an option with a value come its choices, or files. */
+static void completion_values(FILE *f, const wt_opt *table) {
+    for (const wt_opt *o = table; o && (o->name || o->type == WT_OPT_GROUP); o++) {
+        if (o->type == WT_OPT_GROUP || o->type == WT_OPT_FLAG) continue;
+        fprintf(f, "        --%s", o->name);
+        if (o->letter) fprintf(f, " | -%c", o->letter);
+        fputs(") words=", f);
+        if (o->type == WT_OPT_CHOICE) {
+            fputc('\'', f);
+            for (const char *p = o->arg; *p; p++) fputc(*p == '|' ? ' ' : *p, f);
+            fputs("' files=", f);
+        }
+        fputs(" ;;\n", f);
+    }
+}
+
+static void completion_branch(FILE *f, const wt_tool *tool, const wt_command *c, const wt_opt *common) {
+    fprintf(f, "    %s) words='", c ? c->name : "*");
+    for (const wt_command *k = c ? NULL : tool->commands; k && k->name; k++) fprintf(f, " %s", k->name);
+    completion_words(f, c ? c->options : tool->options), completion_words(f, common);
+    fputs(" --help --version'\n        case $before in\n", f);
+    completion_values(f, c ? c->options : tool->options), completion_values(f, common);
+    fputs("        esac ;;\n", f);
 }
 
 void wt_print_completion(FILE *f, const wt_tool *tool, const wt_opt *common) {
@@ -227,17 +252,17 @@ void wt_print_completion(FILE *f, const wt_tool *tool, const wt_opt *common) {
     snprintf(name, sizeof name, "_%s", tool->name);
     for (char *p = name; *p; p++)
         if (*p == '-') *p = '_';
-    fprintf(f, "%s() {\n    local word=${COMP_WORDS[COMP_CWORD]} words\n    case ${COMP_WORDS[1]} in\n", name);
-    for (const wt_command *c = tool->commands; c && c->name; c++) {
-        fprintf(f, "    %s) words=\"", c->name);
-        completion_words(f, c->options), completion_words(f, common);
-        fputs(" --help\" ;;\n", f);
-    }
-    fputs("    *) words=\"", f);
-    for (const wt_command *c = tool->commands; c && c->name; c++) fprintf(f, " %s", c->name);
-    completion_words(f, tool->options), completion_words(f, common);
-    fprintf(f, " --help --version\" ;;\n    esac\n"
+    fprintf(f, "%s() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= files=1\n"
+               "    case ${COMP_WORDS[1]} in\n", name);
+    for (const wt_command *c = tool->commands; c && c->name; c++) completion_branch(f, tool, c, common);
+    completion_branch(f, tool, NULL, common);
+    fprintf(f, "    esac\n"
                "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
-               "    [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- \"$word\"))\n}\n"
+               "    if [[ $files && $word != -* ]]; then\n"
+               "        [[ $word ]] || COMPREPLY=()\n"          /* all options beside all files would hide the files */
+               "        [[ $word || $COMP_CWORD -gt 1 ]] || COMPREPLY=($(compgen -W \"${words%%%%--*}\"))\n"
+               "        local IFS=$'\\n'\n"
+               "        COMPREPLY+=($(compgen -f -- \"$word\"))\n"
+               "    fi\n}\n"
                "complete -o filenames -F %s %s\n", name, tool->name);
 }

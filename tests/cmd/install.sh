@@ -7,6 +7,17 @@ for t in $(ls "$BIN"); do
     check "$t has a man page" grep -q '^.SH NAME' "$TMP/usr/share/man/man1/$t.1"
     check "$t has completions that bash accepts" bash -n "$TMP/usr/share/bash-completion/completions/$t"
 done
+# completes WORDS...: what the completion of wt-bpe offers for the last of them.
+completes() {
+    bash -c '. "$TMP/usr/share/bash-completion/completions/wt-bpe"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _wt_bpe; echo "${COMPREPLY[*]}"' - "$@"
+}
+equal "a command is completed" "$(completes wt-bpe tra)" train
+equal "an option" "$(completes wt-bpe train --vocab-si)" "--vocab-size --vocab-sizes"
+equal "the choices of a value" "$(completes wt-bpe train --ties "")" "hf raw bytes"
+touch "a file.jsonl"
+equal "a file" "$(completes wt-bpe train a)" "a file.jsonl"
+equal "a file behind an option" "$(completes wt-bpe encode -t a)" "a file.jsonl"
+equal "commands where nothing is written yet" "$(cd usr/bin && completes wt-bpe "" | tr ' ' '\n' | grep -cx 'train\|encode\|decode\|stats\|convert')" 5
 cat >outside.c <<'END'
 #include "bpe/bpe.h"
 #include "common/json.h"
