@@ -54,7 +54,8 @@ static const wt_tool tool = {
         "{\"url\",\"score\",\"subreddit\",\"id\",\"created_utc\"}. Pages are the same when their addresses are equal "
         "in normal form without tracking parameters; the first post that passes the rules stands for the "
         "page, with --exact the one with the best score. Every record that is left out is counted under "
-        "one reason. A killed run goes on with the files it had not finished.",
+        "one reason. A killed run goes on with the files it had not finished. --limit N "
+        "writes the first N pages; all dumps are read all the same.",
     .options = options,
     .example = "wt-links RS_2016-*.zst RS_2017-*.zst --until 2017-12 -o links.jsonl.zst",
 };
