@@ -436,6 +436,29 @@ static void titles_and_descriptions_are_one_line(void **state) {
     extractor_free(x);
 }
 
+/* A dialog's prose goes where there is a text outside it, and stays where there is none. */
+static void dialogs_are_not_the_text(void **state) {
+    static const char prose[] =
+        "<p>The tide comes in twice a day on most coasts, and the boats that lie in the mud at noon are afloat again before the evening. "
+        "Nobody here looks at a clock for it; the gulls say when.</p><p>In spring the water reaches the wall below the church, and people "
+        "carry their chairs out to see it, as their grandparents did when the harbour was still full of herring.</p><p>By the first week "
+        "of June the sand has moved again, and the children have to learn anew where it is safe to wade and where the ground gives way.</p>";
+    static const char terms[] = "<p>We keep what you tell us for as long as the law asks, and share it with those who carry your parcel to your door.</p>";
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    for (int both = 0; both < 2; both++) {
+        wt_buf page = {0};
+        wt_buf_printf(&page, "<title>The tide</title><body><article><h1>The tide</h1>%s%s<div role=dialog>%s</div></article>", both ? prose : "", both ? prose : "",
+                      both ? terms : prose);
+        extract_page p;
+        assert_int_equal(extract_run(x, wt_buf_view(&page), WT_STR("https://sea.example/tide"), WT_STR("text/html"), &p, &err), 0);
+        assert_true(wt_str_find(p.text, WT_STR("safe to wade")) >= 0);
+        assert_true(wt_str_find(p.text, WT_STR("your parcel")) < 0);
+        wt_buf_free(&page);
+    }
+    extractor_free(x);
+}
+
 /* Code in the markups of the web comes out as the lines it was written in, without the numbers beside them. */
 static void test_code(void **state) {
     static const char *const codes[] = {
@@ -467,6 +490,40 @@ static void test_code(void **state) {
         if (wt_str_find(wt_buf_view(&text), WT_STR("\n\nif (a)\n    b(10);\n\nc();\n\n")) < 0)
             fail_msg("markup %zu gives: %.*s", i, (int)text.len, text.ptr);
         wt_buf_free(&page), wt_buf_free(&text);
+    }
+    extractor_free(x);
+}
+
+/* Who wrote it: each page names somebody else, too, or in a way that misleads. */
+static void test_authors(void **state) {
+    static const struct {
+        const char *author, *markup;
+    } cases[] = {
+        {"Jane Doe", "<div class='content-sidebar-wrap'><h1>How tides work</h1><p class='author'>Jane Doe</p><p>TEXT</div>"},
+        {"Jane Doe", "<h1>How tides work</h1><div class='elementor-element elementor-widget'><h4 class='author-box__name'>Jane Doe</h4></div><p>TEXT"},
+        {"", "<h1>How tides work</h1><p>TEXT<div class='sidebar'><p class='author'>Jane Doe</p></div>"},
+        {"Jane Doe", "<h1>How tides work</h1><div itemprop=author itemscope><span itemprop=name>Jane Doe</span> <span>Discussion starter</span></div><p>TEXT"},
+        {"Jane Doe", "<a href='/users/'>users</a><h1>How tides work</h1><a href='/users/jane'>Jane Doe</a><p>TEXT"},
+        {"Jane Doe", "<h1>How tides work</h1><ul><li class='author-title'>Artikel von:</li><li><address>Jane Doe</address></ul><p>TEXT"},
+        {"", "<h1>How tides work</h1><p>TEXT<address>12 Harbour Street</address>"},
+        {"Jane Doe", "<h1>How tides work</h1><p><span>By</span><span>Jane Doe</span></p><p>TEXT"},
+        {"jane1982", "<h1>How tides work</h1><p>by jane1982</p><p>TEXT"},
+        {"Jane Doe", "<script type='application/ld+json'>{\"@type\":\"NewsArticle\",\"author\":{\"name\":\", The Daily Tide\"}}</script><h1>How tides work</h1>"
+                     "<a rel=author href='/x'>Jane Doe</a><p>TEXT"},
+        {"Jane Doe", "<article><h1>How tides work</h1><p>TEXT<footer class='post-footer'>Posted by <a rel=author href='/x'>Jane Doe</a></footer></article>"},
+    };
+    static const char text[] = "The tide comes in twice a day, and goes out again as the moon wills it to, which everybody on the coast knows from the tables.";
+    wt_err err = {0};
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        wt_buf page = {0};
+        wt_str rest = wt_str_of(cases[k].markup);
+        ptrdiff_t at = wt_str_find(rest, WT_STR("TEXT"));
+        extract_page p;
+        wt_buf_printf(&page, "<title>How tides work</title><body>%.*s%s%s", (int)at, rest.ptr, text, rest.ptr + at + 4);
+        assert_int_equal(extract_run(x, wt_buf_view(&page), WT_STR("http://tide.example/x"), WT_STR(""), &p, &err), 0);
+        if (!wt_str_eq(p.author, wt_str_of(cases[k].author))) fail_msg("case %zu: '%.*s', not '%s'", k, WT_FMT(p.author), cases[k].author);
+        wt_buf_free(&page);
     }
     extractor_free(x);
 }
@@ -579,8 +636,8 @@ int main(void) {
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
-        cmocka_unit_test(titles_and_descriptions_are_one_line),
-        cmocka_unit_test(test_code), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
+        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(dialogs_are_not_the_text),
+        cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
