@@ -24,7 +24,7 @@ void content_free(content *c) {
     memset(c, 0, sizeof *c);
 }
 
-const char *const content_why_text[] = {"undecided", "likely content", "likely boilerplate", "completes a table or code"};
+const char *const content_why_text[] = {"undecided", "likely content", "likely boilerplate", "completes a table or code", "stands in a dialog"};
 
 static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
@@ -105,6 +105,18 @@ static void complete_runs(content *c) {
     }
 }
 
+/* What a dialog says (terms, sign-up, a chart of sizes) is not the text of a page that has text outside it. */
+static void drop_dialogs(content *c) {
+    enum { ENOUGH = 500 };
+    uint64_t outside = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) outside += c->block[i].keep && !(c->block[i].flags & IN_DIALOG) ? c->block[i].len : 0;
+    if (outside <= ENOUGH) return;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        content_block *b = &c->block[i];
+        if (b->keep && b->flags & IN_DIALOG) b->keep = false, b->why = WHY_DIALOG;
+    }
+}
+
 /* Scores all blocks. Rows are large, so they are made for a batch of blocks at a time: for nearly every page that is
  * one batch, and round 2 finds round 1's columns there. */
 static void score_round(content *c, int round) {
@@ -149,4 +161,5 @@ void content_find(content *c, const html_tree *t, const page_meta *meta) {
     }
     content_choose(c);
     complete_runs(c);
+    drop_dialogs(c);
 }

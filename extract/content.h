@@ -51,7 +51,7 @@ typedef struct {
     float first_chance;             /* of round 1 */
 } content_block;
 
-typedef enum { WHY_UNDECIDED, WHY_LIKELY, WHY_UNLIKELY, WHY_COMPLETES } content_why;
+typedef enum { WHY_UNDECIDED, WHY_LIKELY, WHY_UNLIKELY, WHY_COMPLETES, WHY_DIALOG } content_why;
 extern const char *const content_why_text[];
 
 typedef struct {                    /* of an element that holds a block */
