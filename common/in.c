@@ -11,6 +11,7 @@
 #include <zstd_errors.h>
 
 #include "common/in_impl.h"
+#include "common/tool.h"
 
 #define WINDOW_LOG_MAX 31            /* Reddit dumps are written with --long=31 */
 #define XZ_MEMORY_MAX ((uint64_t)2 << 30)
@@ -44,6 +45,7 @@ wt_in *wt_in_open(const char *path, wt_err *err) {
 #ifdef POSIX_FADV_SEQUENTIAL
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
+    wt_debug("reading %s, %llu bytes", in->name, (unsigned long long)in->raw_bytes);
     return in;
 }
 

@@ -14,6 +14,7 @@
 #include <zstd.h>
 
 #include "common/fs.h"
+#include "common/tool.h"
 
 #define GATHER ((size_t)256 << 10)
 #define PROVENANCE_MAGIC 0x184D2A57u         /* one of zstd's 16 skippable magics */
@@ -287,6 +288,7 @@ int wt_out_commit(wt_out *out, wt_err *err) {
         }
     }
     if (result && out->part) unlink(out->part);
+    if (result == 0) wt_debug("wrote %s, %llu bytes", out->path, (unsigned long long)out->raw_bytes);
     out_free(out);
     return result;
 }

@@ -73,6 +73,8 @@ check "convert" "$B" convert -t tok/tokenizer.tiktoken -o conv -q
 for f in tokenizer.json vocab.json merges.txt tokenizer.tiktoken; do same "convert keeps $f" tok/$f conv/$f; done
 says 'bytes a token' "stats" "$B" stats -t tok -t tok270 docs.jsonl
 says "\"documents\":12," "two tokenizers, and each document is told of once" sh -c "'$B' stats -t tok -t tok270 docs.jsonl -q -o two.txt --report two.json && cat two.json"
+says "reading docs.jsonl, $(wc -c <docs.jsonl) bytes" "-v names what is read" "$B" encode -t tok --jsonl docs.jsonl -v -o v.ids
+says "wrote v.ids, $(wc -c <v.ids) bytes" "and what is written" "$B" encode -t tok --jsonl docs.jsonl -v -o v.ids --force
 check "stats as JSON" sh -c "'$B' stats --json -t tok docs.jsonl -q | grep -q '\"bytes_per_token\":'"
 
 # wrong usage and damage
