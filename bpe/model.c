@@ -23,7 +23,7 @@ const uint8_t BPE_BYTE_RANK[256] = {
     R16(106), R16(122), R16(138), R16(154), R16(170), 186, 187  /* 174..255 */
 };
 
-uint32_t bpe_byte_char(uint8_t byte) {
+static uint32_t byte_char(uint8_t byte) {
     uint8_t rank = BPE_BYTE_RANK[byte];
     return rank < 188 ? byte : 0x100u + rank - 188u;
 }
@@ -31,7 +31,7 @@ uint32_t bpe_byte_char(uint8_t byte) {
 void bpe_bytes_to_chars(wt_buf *out, wt_str bytes) {
     char utf8[4];
     for (size_t i = 0; i < bytes.len; i++)
-        wt_buf_add(out, utf8, (size_t)wt_utf8_encode(bpe_byte_char((uint8_t)bytes.ptr[i]), utf8));
+        wt_buf_add(out, utf8, (size_t)wt_utf8_encode(byte_char((uint8_t)bytes.ptr[i]), utf8));
 }
 
 /* The byte that a character stands for, or -1. */

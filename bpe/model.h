@@ -127,9 +127,8 @@ size_t bpe_merge_piece(const bpe_model *m, const uint8_t *bytes, size_t n, uint3
 /* The same for an ordered model and 2 to 16 bytes, in registers; writes n or fewer. */
 size_t bpe_merge_word_avx512(const bpe_model *m, const uint8_t *bytes, size_t n, uint32_t *ids);
 
-/* GPT-2's printable stand-ins for bytes: rank of byte b in the vocabulary, code point, and back. */
+/* GPT-2's printable stand-ins for bytes: rank of byte b in the vocabulary, the characters, and back. */
 extern const uint8_t BPE_BYTE_RANK[256];
-uint32_t bpe_byte_char(uint8_t byte);
 void bpe_bytes_to_chars(wt_buf *out, wt_str bytes);                /* appends */
 int bpe_chars_to_bytes(wt_buf *out, wt_str chars);                 /* -1: not of that alphabet */
 

@@ -154,7 +154,6 @@ void job_free(crawler *c, job *j);
 void job_put_back(crawler *c, const job *j);          /* the page comes again, before the host's others */
 uint32_t task_add(crawler *c, task t);                /* an item for the front of a host's queue */
 task task_take(crawler *c, uint32_t item);            /* its url is the taker's to free */
-uint32_t host_find(crawler *c, wt_str name);          /* its number; UINT32_MAX: unknown */
 uint32_t host_get(crawler *c, wt_str name, wt_err *err);      /* known or new; UINT32_MAX on an error */
 void host_learn(crawler *c, wt_str name, uint32_t host);      /* that the state has */
 double unix_now(void);
@@ -167,8 +166,6 @@ int job_resolved(crawler *c, job *j, wt_err *err);
 /* One row for the job's address; with record: the answer goes into the archive before it. */
 int outcome_put(crawler *c, job *j, const char *outcome, const char *detail, bool record, uint32_t target,
                 wt_err *err);
-/* Parks the host: all addresses that wait for it have their outcome. */
-int host_give_up(crawler *c, uint32_t host, const char *why, wt_err *err);
 /* Adds an address that is new to the list while the crawl runs. */
 int url_add(crawler *c, const crawl_url *url, uint32_t via, int hops, uint32_t *id, wt_err *err);
 /* The host's turn is over: tells the frontier, parks the host where that was the last straw. */

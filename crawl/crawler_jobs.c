@@ -58,7 +58,8 @@ void job_put_back(crawler *c, const job *j) {
 }
 
 /* ---- hosts ---- */
-uint32_t host_find(crawler *c, wt_str name) {
+/* UINT32_MAX: unknown. */
+static uint32_t host_find(const crawler *c, wt_str name) {
     uint64_t hash = wt_hash64(name.ptr, name.len, 1) | 1;
     for (size_t i = hash & (c->cap_host_map - 1); c->cap_host_map && c->host_map[i].hash;
          i = (i + 1) & (c->cap_host_map - 1))

@@ -55,7 +55,8 @@ static int outcome_parked(crawler *c, uint32_t id, const char *why, wt_err *err)
     return 0;
 }
 
-int host_give_up(crawler *c, uint32_t host, const char *why, wt_err *err) {
+/* Parks the host; all addresses that wait for it have their outcome. */
+static int host_give_up(crawler *c, uint32_t host, const char *why, wt_err *err) {
     uint32_t item;
     frontier_park(c->frontier, host);
     if (crawl_state_begin(c->state, err) || crawl_state_put_host(c->state, host, 0, frontier_failures(c->frontier, host), true, why, err))

@@ -291,7 +291,3 @@ uint64_t frontier_host_pending(const frontier *f, uint32_t id) {
 uint32_t frontier_hosts_pending(const frontier *f) { return f->n_hosts_pending; }
 int frontier_failures(const frontier *f, uint32_t id) { return id < f->n_hosts ? f->host[id].failures : 0; }
 double frontier_until(const frontier *f, uint32_t id) { return id < f->n_hosts ? f->host[id].next_time : 0; }
-size_t frontier_bytes(const frontier *f) {
-    return f->cap_hosts * sizeof *f->host + f->cap_next * sizeof *f->next +
-           (f->waiting.cap + f->ready.cap) * sizeof(entry);
-}

@@ -75,6 +75,5 @@ uint64_t frontier_host_pending(const frontier *f, uint32_t host);
 uint32_t frontier_hosts_pending(const frontier *f);   /* hosts with items */
 int frontier_failures(const frontier *f, uint32_t host);
 double frontier_until(const frontier *f, uint32_t host);
-size_t frontier_bytes(const frontier *f);             /* memory held */
 
 #endif

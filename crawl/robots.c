@@ -170,9 +170,6 @@ void robots_reason(const robots *r, wt_str target, char *out, size_t out_bytes) 
 
 double robots_crawl_delay(const robots *r) { return r->crawl_delay; }
 int robots_rule_count(const robots *r) { return (int)r->n_rules; }
-size_t robots_bytes(const robots *r) {
-    return sizeof *r + r->cap_rules * sizeof *r->rule + r->text.cap;
-}
 
 /* ---- parsing ---- */
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\v' || c == '\f'; }

@@ -34,7 +34,6 @@ bool robots_allowed(const robots *rules, wt_str target);
 void robots_reason(const robots *rules, wt_str target, char *out, size_t out_bytes);
 
 double robots_crawl_delay(const robots *rules);       /* seconds; -1 where none is given */
-size_t robots_bytes(const robots *rules);             /* memory held */
 int robots_rule_count(const robots *rules);
 
 #endif
