@@ -40,6 +40,20 @@ for mode in --near --near_--mark; do
         for f in $(cd one$mode && ls *.zst); do same "$n ranks $mode: the same $f" one$mode/$f r$n$mode/$f; done
     done
 done
+# Cut otherwise: frames of zstd that tell their sizes, files without a last end of line, a half that is dropped whole, a limit.
+mkdir cut
+head -c 9000000 big.jsonl | head -n -1 | head -c -1 >cut/a.jsonl
+tail -n +$(($(wc -l <cut/a.jsonl) + 2)) big.jsonl >rest.jsonl
+cp one--near/part-00000.jsonl.zst cut/b.jsonl.zst
+split -l 4000 --additional-suffix=.jsonl rest.jsonl cut/c
+cut="cut/ --exact --near --part-bytes 7M -q -j 1"
+"$D" $cut -o cut1
+for n in 2 3; do ranks $n $cut -o cut$n; same_parts "$n ranks: the same from files of many kinds" cut1 cut$n; done
+zstd -dcq cut1/*.zst | sort >x; zstd -dcq one--near/*.zst | sort >y
+equal "nothing is lost" "$(grep -c . x)" "$(($(grep -c . y) + $(zstd -dcq cut/b.jsonl.zst | wc -l)))"
+"$D" big.jsonl -o lim1 --exact --urls --limit 9999 -q; ranks 3 big.jsonl -o lim3 --exact --urls --limit 9999 -q
+same_parts "3 ranks: the same up to a limit" lim1 lim3
+equal "the limit's documents" "$(zstd -dcq lim3/*.zst | wc -l)" 9999
 "$D" docs.jsonl -q --exact >x; ranks 2 docs.jsonl -q --exact >y
 same "standard output of two ranks" x y
 

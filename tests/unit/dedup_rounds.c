@@ -205,6 +205,7 @@ static void test_lines(void **state) {
     lines *in = lines_new(&gone, BATCH, 0);
     assert_int_equal(lines_next(in, &b, true, &err), -1);
     lines_free(in);
+    lines_batch_free(&b);
     wt_paths_free(&gone);
 }
 
