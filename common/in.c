@@ -74,7 +74,7 @@ wt_in *wt_in_memory(wt_str bytes, const char *name) {
 void wt_in_close(wt_in *in) {
     if (!in) return;
     ZSTD_freeDCtx(in->zstd);
-    if (in->kind == KIND_GZIP) inflateEnd(&in->gzip);
+    if (in->kind == KIND_GZIP) inflateEnd(&in->gzip), libdeflate_free_decompressor(in->whole);
     if (in->kind == KIND_XZ) lzma_end(&in->xz);
     if (in->kind == KIND_BZIP2) BZ2_bzDecompressEnd(&in->bzip2);
     if (in->own_fd) close(in->fd);
@@ -191,7 +191,8 @@ static int decoder_start(wt_in *in, wt_err *err) {
         ready = in->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax,
                                                                  WINDOW_LOG_MAX));
     } else if (k == KIND_GZIP) {
-        ready = inflateInit2(&in->gzip, 15 + 16) == Z_OK;
+        in->whole = libdeflate_alloc_decompressor();
+        ready = inflateInit2(&in->gzip, 15 + 16) == Z_OK && in->whole;
     } else if (k == KIND_XZ) {
         ready = lzma_stream_decoder(&in->xz, XZ_MEMORY_MAX, LZMA_CONCATENATED) == LZMA_OK;
     } else if (k == KIND_BZIP2) {
@@ -222,7 +223,21 @@ static int step_zstd(wt_in *in, size_t *n, wt_err *err) {
     return 0;
 }
 
+/* A small member at once by libdeflate, which takes 0.4 of zlib's time. False: too large, not all in raw, or damaged; zlib
+ * then begins it anew and says which. */
+static bool whole_gzip_member(wt_in *in, size_t *n) {
+    size_t used;
+    if (libdeflate_gzip_decompress_ex(in->whole, in->raw + in->raw_at, wt_in_raw_left(in), in->decoded, WT_IN_CHUNK, &used, n)) {
+        *n = 0;
+        return false;
+    }
+    in->raw_at += used;
+    in->in_member = false;
+    return true;
+}
+
 static int step_gzip(wt_in *in, size_t *n, wt_err *err) {
+    if (in->raw_base + in->raw_at == in->member_at && whole_gzip_member(in, n)) return 0;
     in->gzip.next_in = in->raw + in->raw_at;
     in->gzip.avail_in = wt_in_raw_left(in) > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)wt_in_raw_left(in);
     in->gzip.next_out = in->decoded;
@@ -299,7 +314,8 @@ static int member_begin(wt_in *in, wt_err *err) {
     }
     in->member_at = in->raw_base + in->raw_at;
     in->in_member = true;
-    return 0;
+    /* A pipe's bytes are not waited for. */
+    return in->kind == KIND_GZIP && in->raw_bytes ? wt_in_raw_need(in, WT_IN_CHUNK / 2, err) : 0;
 }
 
 static const char *const MEMBER_NAME[] = {"file", "file", "zstd frame", "gzip member", "xz stream",

@@ -3,6 +3,7 @@
 #define WT_COMMON_IN_IMPL_H
 
 #include <bzlib.h>
+#include <libdeflate.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -25,6 +26,7 @@ struct wt_in {
     kind kind;
     ZSTD_DCtx *zstd;
     z_stream gzip;
+    struct libdeflate_decompressor *whole;  /* for members that lie in raw and fit into decoded */
     lzma_stream xz;
     bz_stream bzip2;
     bool in_member;                  /* the decoder is inside a member */
