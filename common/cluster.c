@@ -80,36 +80,19 @@ void wt_cluster_sum_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, M
 void wt_cluster_max_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_MAX); }
 void wt_cluster_or_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_BOR); }
 
-/* Sums of floats in rank order, not in the order a library likes: the same bits on every rank and in
- * every run. Each rank owns a slice, gets all others' parts of it, adds them in rank order and gives
- * the result back; the bytes moved are those of a ring. */
-#define ORDERED_SUM(NAME, T)                                                                   \
-    void NAME(T *x, size_t n) {                                                                \
-        int size = wt_cluster_size();                                                          \
-        if (size == 1) return;                                                                 \
-        void **part = wt_xcalloc((size_t)size, sizeof *part);                                  \
-        size_t *send = wt_xcalloc((size_t)size, sizeof *send);                                 \
-        size_t *got = wt_xcalloc((size_t)size, sizeof *got);                                   \
-        for (int r = 0; r < size; r++) {                                                       \
-            size_t begin = n * (size_t)r / (size_t)size, end = n * (size_t)(r + 1) / (size_t)size; \
-            part[r] = x + begin, send[r] = (end - begin) * sizeof *x;                          \
-        }                                                                                      \
-        void *all;                                                                             \
-        wt_cluster_exchange(part, send, &all, got);                                            \
-        int me = wt_cluster_rank();                                                            \
-        size_t mine = send[me] / sizeof *x;                                                    \
-        T *sum = part[me], *from = all;                                                        \
-        for (size_t i = 0; i < mine; i++) {                                                    \
-            T s = from[i];                                                                     \
-            for (int r = 1; r < size; r++) s += from[(size_t)r * mine + i];                    \
-            sum[i] = s;                                                                        \
-        }                                                                                      \
-        free(all);                                                                             \
-        for (int r = 0; r < size; r++) wt_cluster_broadcast(part[r], send[r], r);              \
-        free(part), free(send), free(got);                                                     \
-    }
-ORDERED_SUM(wt_cluster_sum_f32, float)
-ORDERED_SUM(wt_cluster_sum_f64, double)
+/* Every rank gets every number and adds them in the same order. */
+double wt_cluster_sum_f64(double x) {
+    int size = wt_cluster_size();
+    if (size == 1) return x;
+    void **part = wt_xcalloc((size_t)size, sizeof *part), *all;
+    size_t *send = wt_xcalloc((size_t)size, sizeof *send), *got = wt_xcalloc((size_t)size, sizeof *got);
+    for (int r = 0; r < size; r++) part[r] = &x, send[r] = sizeof x;
+    wt_cluster_exchange(part, send, &all, got);
+    double sum = 0;
+    for (int r = 0; r < size; r++) sum += ((const double *)all)[r];
+    free(all), free(part), free(send), free(got);
+    return sum;
+}
 
 void wt_cluster_broadcast(void *bytes, size_t n, int root) {
     enter();
@@ -347,8 +330,7 @@ int wt_cluster_size(void) { return 1; }
 int wt_cluster_here(void) { return 1; }
 void wt_cluster_barrier(void) {}
 void wt_cluster_sum_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
-void wt_cluster_sum_f32(float *x, size_t n) { (void)x, (void)n; }
-void wt_cluster_sum_f64(double *x, size_t n) { (void)x, (void)n; }
+double wt_cluster_sum_f64(double x) { return x; }
 void wt_cluster_max_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
 void wt_cluster_or_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
 void wt_cluster_broadcast(void *bytes, size_t n, int root) { (void)bytes, (void)n, (void)root; }

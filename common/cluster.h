@@ -18,10 +18,9 @@ int wt_cluster_size(void);
 int wt_cluster_here(void);                            /* ranks on this machine, who share its memory; not collective */
 void wt_cluster_barrier(void);
 void wt_cluster_sum_u64(uint64_t *x, size_t n);       /* in place, on all ranks */
-void wt_cluster_sum_f32(float *x, size_t n);
-void wt_cluster_sum_f64(double *x, size_t n);
 void wt_cluster_max_u64(uint64_t *x, size_t n);
 void wt_cluster_or_u64(uint64_t *x, size_t n);
+double wt_cluster_sum_f64(double x);                  /* over the ranks in their order: the same bits on all and in every run */
 void wt_cluster_broadcast(void *bytes, size_t n, int root);
 /* Every rank gives send[r] bytes from parts[r] to each rank r; received bytes come back joined in
  * rank order in *out (malloc), counts[r] from each. */

@@ -79,8 +79,7 @@ static float *gradients_of(const run *r, const share_span *span) {
 
 static double squares_of(const run *r, int layer) {
     double squares = optimizer_grad_squares(&r->opt, layer);
-    if (!run_apart(r)) wt_cluster_sum_f64(&squares, 1);
-    return squares;
+    return run_apart(r) ? squares : wt_cluster_sum_f64(squares);
 }
 
 /* Span by span: the first are handed round while the last are computed. */
@@ -137,8 +136,7 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
         i += n;
     }
     exchange_finish(&r->x);
-    wt_cluster_sum_f64(&sum, 1);
-    r->last_loss = sum;
+    r->last_loss = wt_cluster_sum_f64(sum);
     r->idle = from == to;
     return 0;
 }
@@ -191,7 +189,7 @@ int run_step(run *r, wt_err *err) {
     bool takes_part = !(run_apart(r) && r->idle);
     if (!r->plan.fused && wt_cluster_size() > 1 && takes_part)
         for (int part = r->shape.n_layer - 1; part >= -1; part--) r->squares += optimizer_grad_squares(&r->opt, part);
-    if (!r->plan.fused && !run_apart(r)) wt_cluster_sum_f64(&r->squares, 1);
+    if (!r->plan.fused && !run_apart(r)) r->squares = wt_cluster_sum_f64(r->squares);
     double norm = sqrt(r->squares);
     bool good = !wt_cluster_any(!isfinite(r->last_loss) || !isfinite(norm) || r->bad_part);
     if (!r->plan.fused && good && takes_part) {

@@ -27,8 +27,7 @@ static int validate(run *r, double *loss, wt_err *err) {
         sum += one * n;
         i += (uint64_t)n;
     }
-    wt_cluster_sum_f64(&sum, 1);
-    *loss = sum / (double)windows;
+    *loss = wt_cluster_sum_f64(sum) / (double)windows;
     return 0;
 }
 
