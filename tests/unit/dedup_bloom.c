@@ -436,7 +436,7 @@ static void threads_lose_nothing(void **state) {
         bloom_add_batch(one, keys, n, NULL);
         assert_memory_equal(b->layer[0].words, one->layer[0].words, b->layer[0].plan.bytes);
         assert_int_equal(bloom_n_added(b), n_new);
-        assert_true(n_new >= bloom_n_added(one));     /* at least one was told "new" */
+        assert_true((double)n_new >= (double)n * (1 - 1e-4));     /* of each key one thread was told "new", but for false hits */
         bloom_free(b);
         bloom_free(one);
     }
