@@ -470,6 +470,13 @@ bool build_cut_space(const builder *b, token *k, token *space) {
     return k->len > 0;
 }
 
+bool build_insert_space(builder *b, token *k) {
+    token space;
+    bool more = build_cut_space(b, k, &space);
+    build_insert_text(b, space.off, space.len);
+    return more;
+}
+
 /* <input type=hidden> */
 bool build_is_hidden_input(const builder *b, const token *k) {
     for (uint32_t i = 0; i < k->n_attrs; i++) {

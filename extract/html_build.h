@@ -103,6 +103,7 @@ void build_raw_text(builder *b, const token *k, raw_kind kind);
 void build_reset_mode(builder *b);
 /* Splits leading white space off a text token; true where something else is left in *k. */
 bool build_cut_space(const builder *b, token *k, token *space);
+bool build_insert_space(builder *b, token *k);        /* the same, and the white space goes into the tree */
 void mode_end_template(builder *b);
 /* Start and end tags that the head knows. 0: not one; 1: done; 2: process again. */
 int mode_head_tags(builder *b, token *k);

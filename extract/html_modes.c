@@ -101,13 +101,9 @@ int mode_head_tags(builder *b, token *k) {
 
 bool mode_in_head(builder *b, token *k) {
     switch (k->kind) {
-    case TOKEN_TEXT: {
-        token space;
-        bool more = build_cut_space(b, k, &space);
-        build_insert_text(b, space.off, space.len);
-        if (!more) return false;
+    case TOKEN_TEXT:
+        if (!build_insert_space(b, k)) return false;
         break;
-    }
     case TOKEN_COMMENT: build_insert_comment_here(b, k); return false;
     case TOKEN_DOCTYPE: return false;
     case TOKEN_START:
@@ -145,12 +141,7 @@ bool mode_in_head_noscript(builder *b, token *k) {
         return false;
     }
     if (k->kind == TOKEN_COMMENT) return mode_in_head(b, k);
-    if (k->kind == TOKEN_TEXT) {
-        token space;
-        bool more = build_cut_space(b, k, &space);
-        build_insert_text(b, space.off, space.len);
-        if (!more) return false;
-    }
+    if (k->kind == TOKEN_TEXT && !build_insert_space(b, k)) return false;
     if (k->kind == TOKEN_START) {
         switch (k->tag) {
         case TAG(basefont): case TAG(bgsound): case TAG(link): case TAG(meta): case TAG(noframes): case TAG(style):
@@ -167,13 +158,9 @@ bool mode_in_head_noscript(builder *b, token *k) {
 
 bool mode_after_head(builder *b, token *k) {
     switch (k->kind) {
-    case TOKEN_TEXT: {
-        token space;
-        bool more = build_cut_space(b, k, &space);
-        build_insert_text(b, space.off, space.len);
-        if (!more) return false;
+    case TOKEN_TEXT:
+        if (!build_insert_space(b, k)) return false;
         break;
-    }
     case TOKEN_COMMENT: build_insert_comment_here(b, k); return false;
     case TOKEN_DOCTYPE: return false;
     case TOKEN_START:

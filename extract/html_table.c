@@ -142,13 +142,9 @@ bool mode_in_caption(builder *b, token *k) {
 
 bool mode_in_column_group(builder *b, token *k) {
     switch (k->kind) {
-    case TOKEN_TEXT: {
-        token space;
-        bool more = build_cut_space(b, k, &space);
-        build_insert_text(b, space.off, space.len);
-        if (!more) return false;
+    case TOKEN_TEXT:
+        if (!build_insert_space(b, k)) return false;
         break;
-    }
     case TOKEN_COMMENT: build_insert_comment_here(b, k); return false;
     case TOKEN_DOCTYPE: return false;
     case TOKEN_EOF: return mode_in_body(b, k);
