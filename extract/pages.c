@@ -32,7 +32,8 @@ static int write_item(void *ctx, void *p, wt_err *err) {
     }
     bool first = r->n_documents++ == 0;
     r->n_text_bytes += it->out.len;
-    if (r->dir && strcmp(r->o->format, "jsonl") != 0) return write_page_file(r, it, err);
+    if (r->documents) return wt_frames_write(r->documents, wt_buf_view(&it->out), err);
+    if (r->dir) return write_page_file(r, it, err);
     if (!first && strcmp(r->o->format, "jsonl") != 0 && wt_out_str(r->out, WT_STR("\f\n"), err)) return -1;
     return wt_out_str(r->out, wt_buf_view(&it->out), err);
 }
@@ -81,15 +82,29 @@ static void item_free(void *ctx, void *p) {
     free(it);
 }
 
-/* Runs one unit's pages through the pipeline into r->out (or single files). */
+static void compress(void *ctx) { wt_press_work(((run *)ctx)->press); }
+
+/* Runs one unit's pages through the pipeline into r->documents, single files or r->out. */
 static int run_pages(run *r, const unit *u, wt_err *err) {
     r->next_input = u->first;
     r->end_input = u->end;
     wt_pipeline pipeline = {.ctx = r, .threads = r->n_workers, .n_slots = 16 * r->n_workers, .stop_on_signal = true,
                             .item_new = item_new, .item_free = item_free, .read = pages_read, .work = pages_work,
-                            .write = write_item};
+                            .write = write_item, .beside = compress};
     int result = wt_pipeline_run(&pipeline, err);
     pages_input_close(r);
+    return result;
+}
+
+int pages_close_documents(wt_frames *documents, int result, wt_str key, wt_err *err) {
+    if (!documents || result) {
+        wt_frames_abort(documents);
+        return result;
+    }
+    wt_buf note = {0};
+    wt_provenance(&note, key);
+    result = wt_frames_commit(documents, wt_buf_view(&note), err);
+    wt_buf_free(&note);
     return result;
 }
 
@@ -97,20 +112,11 @@ static int run_unit(run *r, size_t i_unit, const unit *u, wt_str key, wt_err *er
     char *done = pages_unit_path(r->dir, i_unit, ".", ".done"), *path = pages_unit_path(r->dir, i_unit, "", ".jsonl.zst");
     wt_buf note = {0};
     int result = 0;
-    bool jsonl = strcmp(r->o->format, "jsonl") == 0;
     pages_reset_counts(r);
-    if (jsonl && !(r->out = wt_out_open(path, err))) result = -1;
+    if (strcmp(r->o->format, "jsonl") == 0 && !(r->documents = wt_frames_open(path, r->press, err))) result = -1;
     if (result == 0) result = run_pages(r, u, err);
-    if (result == 0 && jsonl) {
-        wt_provenance(&note, key);
-        result = wt_out_provenance(r->out, wt_buf_view(&note), err);
-    }
-    if (jsonl && r->out) {
-        if (result == 0) result = wt_out_commit(r->out, err);
-        else wt_out_abort(r->out);
-    }
-    r->out = NULL;
-    wt_buf_clear(&note);
+    result = pages_close_documents(r->documents, result, key, err);
+    r->documents = NULL;
     pages_counts_write(r, &note);
     if (result == 0) result = wt_write_file(done, wt_buf_view(&note), err);
     wt_buf_free(&note);
@@ -203,7 +209,7 @@ static int to_folder(run *r, wt_str key, wt_err *err) {
     free(units);
     bool failed = wt_cluster_any(result != 0);
     if (result == 0 && failed) result = wt_fail(err, WT_ESTOP, "another rank stopped");
-    if (result == 0 && r->o->site_boilerplate && wt_cluster_rank() == 0) result = pages_cut_sites(raw, r->o->output, n_units, r->o->min_text, key, err);
+    if (result == 0 && r->o->site_boilerplate && wt_cluster_rank() == 0) result = pages_cut_sites(raw, r->o->output, n_units, r->o->min_text, r->press, key, err);
     totals t = {0};
     for (size_t i = 0; i < n_units && result == 0; i++) {
         char *done = pages_unit_path(raw, i, ".", ".done");
@@ -229,9 +235,11 @@ int pages_run(const pages_options *o, wt_err *err) {
     describe(&key, o);
     int state = wt_run_begin(folder ? o->output : NULL, true, wt_buf_view(&key), o->force, err), result = state < 0 ? -1 : 0;
     if (state == WT_RUN_FRESH || state == WT_RUN_CONTINUE) {
+        r.press = wt_press_new(o->threads);
         result = open_workers(&r, err);
         if (result == 0) result = folder ? to_folder(&r, wt_buf_view(&key), err) : to_stdout(&r, err);
         close_workers(&r);
+        wt_press_free(r.press);
     }
     pages_reset_counts(&r);
     free(r.rules);

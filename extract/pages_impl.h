@@ -2,6 +2,7 @@
 #ifndef WT_EXTRACT_PAGES_IMPL_H
 #define WT_EXTRACT_PAGES_IMPL_H
 
+#include "common/frames.h"
 #include "common/in.h"
 #include "common/json.h"
 #include "common/memory.h"
@@ -45,7 +46,9 @@ typedef struct {
     wt_warc_reader *warc;
     wt_err read_error;
     /* the unit being written */
-    wt_out *out;
+    wt_press *press;            /* compresses documents, beside all else */
+    wt_frames *documents;       /* of a unit in a folder, where they are JSON lines */
+    wt_out *out;                /* standard output */
     const char *dir;
     uint64_t n_in, n_documents, n_text_bytes, n_records, n_other_parser;
     rule_count *rules;
@@ -78,6 +81,8 @@ int pages_report(totals *t, const pages_options *o, wt_err *err);
 /* "dir/00012.jsonl.zst" */
 char *pages_unit_path(const char *dir, size_t i_unit, const char *prefix, const char *suffix);
 /* ---- pages_site.c ---- */
-int pages_cut_sites(const char *raw, const char *dir, size_t n_units, uint64_t min_text, wt_str key, wt_err *err);
+int pages_cut_sites(const char *raw, const char *dir, size_t n_units, uint64_t min_text, wt_press *press, wt_str key, wt_err *err);
+/* With the provenance of a run of this key; frees the file, also where result is a failure, which is then returned. */
+int pages_close_documents(wt_frames *documents, int result, wt_str key, wt_err *err);
 
 #endif

@@ -30,7 +30,7 @@ static int count_lines(void *ctx, const wt_doc *doc, wt_arena *arena, wt_err *er
 
 typedef struct {
     const site_lines *lines;
-    wt_out *out;
+    wt_frames *out;
     wt_buf text, line;
     uint64_t min_text, n_lines, n_empty;
 } cutter;
@@ -47,11 +47,11 @@ static int cut_lines(void *ctx, const wt_doc *doc, wt_arena *arena, wt_err *err)
     }
     wt_buf_clear(&c->line);
     wt_doc_write(&c->line, &shorter);
-    return wt_out_str(c->out, wt_buf_view(&c->line), err);
+    return wt_frames_write(c->out, wt_buf_view(&c->line), err);
 }
 
 /* The units' files are in `raw`; lines are counted over all of them, then each is written to `dir`. */
-int pages_cut_sites(const char *raw, const char *dir, size_t n_units, uint64_t min_text, wt_str key, wt_err *err) {
+int pages_cut_sites(const char *raw, const char *dir, size_t n_units, uint64_t min_text, wt_press *press, wt_str key, wt_err *err) {
     site_lines *lines = site_lines_new();
     cutter c = {.lines = lines, .min_text = min_text};
     int result = 0;
@@ -63,16 +63,10 @@ int pages_cut_sites(const char *raw, const char *dir, size_t n_units, uint64_t m
     for (size_t i = 0; i < n_units && result == 0; i++) {
         if (wt_stop_requested()) result = wt_stop_error(err);
         char *from = pages_unit_path(raw, i, "", ".jsonl.zst"), *to = pages_unit_path(dir, i, "", ".jsonl.zst");
-        c.out = result == 0 ? wt_out_open(to, err) : NULL;
+        c.out = result == 0 ? wt_frames_open(to, press, err) : NULL;
         if (!c.out) result = -1;
         if (result == 0) result = for_each_document(from, cut_lines, &c, err);
-        if (result == 0) {
-            wt_buf_clear(&c.line);
-            wt_provenance(&c.line, key);
-            result = wt_out_provenance(c.out, wt_buf_view(&c.line), err);
-        }
-        if (c.out && result == 0) result = wt_out_commit(c.out, err);
-        else if (c.out) wt_out_abort(c.out);
+        result = pages_close_documents(c.out, result, key, err);
         free(from);
         free(to);
     }

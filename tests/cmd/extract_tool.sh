@@ -28,6 +28,7 @@ printf 'GIF89a\000\001' > pages/image.html
 check "a folder, one thread" "$X" -q -j 1 pages -o one
 check "the same with three threads" "$X" -q -j 3 pages -o three
 zstd -qdc one/00000.jsonl.zst > a.jsonl; zstd -qdc three/00000.jsonl.zst > b.jsonl
+check "frames tell their sizes, so that readers may jump" sh -c "zstd -lv one/00000.jsonl.zst 2>&1 | grep -q 'Decompressed Size'"
 same "same bytes for any number of threads" a.jsonl b.jsonl
 equal "five documents" "$(wc -l < a.jsonl | tr -d ' ')" 5
 says "complete already" "a second run has nothing to do" "$X" pages -o one
