@@ -107,6 +107,7 @@ typedef struct crawler {
     job **all_jobs, *free_jobs;
     size_t n_jobs, cap_jobs;
     int n_active, n_asking;     /* jobs; those of them at the resolver */
+    uint64_t n_named, n_nameless;   /* names that the resolver knew, and did not */
     task *task;
     size_t n_tasks, cap_tasks;
     uint32_t *free_task;

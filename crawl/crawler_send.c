@@ -121,6 +121,8 @@ int job_send(crawler *c, job *j, wt_err *err) {
 
 int job_resolved(crawler *c, job *j, wt_err *err) {
     c->n_asking--;
+    c->n_named += j->resolved == RESOLVE_OK || j->resolved == RESOLVE_PRIVATE;
+    c->n_nameless += j->resolved == RESOLVE_NO_NAME;
     if (j->resolved == RESOLVE_PRIVATE)
         return fail_now(c, j, FETCH_PRIVATE, err);
     if (j->resolved != RESOLVE_OK)

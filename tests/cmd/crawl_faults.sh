@@ -107,4 +107,6 @@ check "dead hosts end the crawl too" "$BIN/wt-crawl" dead -o dead.out --delay 0 
 equal "refused connection" "$(sqlite3 dead.out/state.sqlite 'SELECT outcome FROM pages WHERE id = 1')" connect
 equal "no TLS there" "$(sqlite3 dead.out/state.sqlite "SELECT outcome IN ('tls', 'connect') FROM pages WHERE id = 2")" 1
 equal "no such name" "$(sqlite3 dead.out/state.sqlite 'SELECT outcome FROM pages WHERE id = 3')" dns
+for i in 0 1 2 3 4 5 6 7 8 9; do echo "http://nowhere$i.invalid/"; done > names
+says 'knew none of 10 names' "a resolver that knows nothing is told of" "$BIN/wt-crawl" names -o names.out --delay 0 --backoff 0.05 --retries 1
 kill $server
