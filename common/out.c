@@ -299,4 +299,12 @@ void wt_out_abort(wt_out *out) {
     out_free(out);
 }
 
+int wt_out_whole(const char *path, wt_str bytes, wt_err *err) {
+    wt_out *out = wt_out_open(path, err);
+    if (!out) return -1;
+    if (wt_out_str(out, bytes, err) == 0) return wt_out_commit(out, err);
+    wt_out_abort(out);
+    return -1;
+}
+
 uint64_t wt_out_raw_bytes(const wt_out *out) { return out->raw_bytes; }

@@ -26,6 +26,7 @@ int wt_out_packed(wt_out *out, const void *packed, size_t n, wt_err *err);
 int wt_out_provenance(wt_out *out, wt_str json, wt_err *err);
 int wt_out_commit(wt_out *out, wt_err *err);          /* frees out, also on failure */
 void wt_out_abort(wt_out *out);                       /* frees out; the .part is removed */
+int wt_out_whole(const char *path, wt_str bytes, wt_err *err);        /* opened, written and committed */
 uint64_t wt_out_raw_bytes(const wt_out *out);         /* written to the file so far */
 
 /* Reads back what wt_out_provenance wrote. 1 found, 0 none, -1 error. */

@@ -141,10 +141,7 @@ int overlap_write_table(const overlap *o, int way, wt_str json_agreement, wt_str
         print_table(o, way, &out);
         wt_buf_add_str(&out, text_agreement);
     }
-    wt_out *file = wt_out_open(job->output, err);
-    int result = file ? wt_out_str(file, wt_buf_view(&out), err) : -1;
-    if (file && result) wt_out_abort(file);
-    else if (file) result = wt_out_commit(file, err);
+    int result = wt_out_whole(job->output, wt_buf_view(&out), err);
     wt_buf_free(&out);
     return result;
 }

@@ -482,12 +482,7 @@ static int stats(const wt_args *args, wt_err *err) {
     if (!result) {
         wt_buf out = {0};
         bpe_stats_print(&out, tokenizers.item, models, all, n, as_json);
-        wt_out *o = wt_out_open(args->output, err);
-        result = !o || wt_out_str(o, wt_buf_view(&out), err) ? -1 : 0;
-        if (!result)
-            result = wt_out_commit(o, err);
-        else if (o)
-            wt_out_abort(o);
+        result = wt_out_whole(args->output, wt_buf_view(&out), err);
         wt_buf_free(&out);
     }
     for (size_t i = 0; i < n; i++) {

@@ -141,10 +141,7 @@ static int print_curve(const wt_args *args, wt_err *err) {
     wt_buf text = {0};
     if (!rules.near) return wt_fail(err, WT_EARG, "--curve is about --near");
     sketch_print_curve(&rules.plan, rules.threshold, &text);
-    wt_out *out = wt_out_open(args->output, err);
-    int result = out ? wt_out_str(out, wt_buf_view(&text), err) : -1;
-    if (out && result) wt_out_abort(out);
-    else if (out) result = wt_out_commit(out, err);
+    int result = wt_out_whole(args->output, wt_buf_view(&text), err);
     wt_buf_free(&text);
     return result;
 }

@@ -69,10 +69,7 @@ static int explain(const wt_args *args, wt_err *err) {
     if (result == 0) result = extract_run(x, wt_buf_view(&page), wt_str_of(url_option ? url_option : ""), WT_STR(""), &p, err);
     if (result == 0) {
         extract_explain(x, &html);
-        wt_out *out = wt_out_open(args->output, err);
-        result = out ? wt_out_str(out, wt_buf_view(&html), err) : -1;
-        if (out && result == 0) result = wt_out_commit(out, err);
-        else if (out) wt_out_abort(out);
+        result = wt_out_whole(args->output, wt_buf_view(&html), err);
     }
     extractor_free(x);
     wt_buf_free(&page);

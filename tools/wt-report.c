@@ -32,14 +32,9 @@ static int run(const wt_args *args, wt_err *err) {
     wt_buf html = {0};
     int result = 0;
     for (int i = 0; i < args->n_inputs && result == 0; i++) result = report_add(r, args->inputs[i], err);
-    wt_out *out = result == 0 ? wt_out_open(args->output, err) : NULL;
-    if (out) {
+    if (result == 0) {
         report_write(r, &html);
-        result = wt_out_str(out, wt_buf_view(&html), err);
-        if (result == 0) result = wt_out_commit(out, err);
-        else wt_out_abort(out);
-    } else {
-        result = -1;
+        result = wt_out_whole(args->output, wt_buf_view(&html), err);
     }
     if (result == 0) wt_report_count("sections", (uint64_t)args->n_inputs), wt_report_count("bytes of HTML", html.len);
     wt_buf_free(&html);
