@@ -153,11 +153,9 @@ int ranks_meet(crawler *c, wt_err *err) {
         return wt_stop_requested() ? wt_stop_error(err) : work;
     if (wt_now() - c->exchanged_at < MEET_EVERY_S)
         return 1;
-    bool failed = hand_over(c, err) != 0;              /* what was received is committed now, on all ranks */
-    if (wt_cluster_agree(failed ? -1 : 0, err))
+    if (wt_cluster_agree(hand_over(c, err), err))      /* what was received is committed now, on all ranks */
         return -1;
-    if (c->sent && (crawl_state_begin(c->state, err) || crawl_state_clear_outbox(c->state, err)))
-        failed = true;
+    bool failed = c->sent && (crawl_state_begin(c->state, err) || crawl_state_clear_outbox(c->state, err));
     c->sent = false;
     c->exchanged_at = wt_now();
     if (wt_cluster_any(wt_stop_requested()))
