@@ -80,20 +80,6 @@ void wt_cluster_sum_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, M
 void wt_cluster_max_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_MAX); }
 void wt_cluster_or_u64(uint64_t *x, size_t n) { reduce(x, n, 8, MPI_UINT64_T, MPI_BOR); }
 
-/* Every rank gets every number and adds them in the same order. */
-double wt_cluster_sum_f64(double x) {
-    int size = wt_cluster_size();
-    if (size == 1) return x;
-    void **part = wt_xcalloc((size_t)size, sizeof *part), *all;
-    size_t *send = wt_xcalloc((size_t)size, sizeof *send), *got = wt_xcalloc((size_t)size, sizeof *got);
-    for (int r = 0; r < size; r++) part[r] = &x, send[r] = sizeof x;
-    wt_cluster_exchange(part, send, &all, got);
-    double sum = 0;
-    for (int r = 0; r < size; r++) sum += ((const double *)all)[r];
-    free(all), free(part), free(send), free(got);
-    return sum;
-}
-
 void wt_cluster_broadcast(void *bytes, size_t n, int root) {
     enter();
     for (size_t at = 0; started && at < n; at += PIECE)
@@ -330,7 +316,6 @@ int wt_cluster_size(void) { return 1; }
 int wt_cluster_here(void) { return 1; }
 void wt_cluster_barrier(void) {}
 void wt_cluster_sum_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
-double wt_cluster_sum_f64(double x) { return x; }
 void wt_cluster_max_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
 void wt_cluster_or_u64(uint64_t *x, size_t n) { (void)x, (void)n; }
 void wt_cluster_broadcast(void *bytes, size_t n, int root) { (void)bytes, (void)n, (void)root; }
@@ -349,6 +334,28 @@ size_t wt_cluster_work_bytes(const wt_cluster_work *work) { (void)work; return 0
 void wt_cluster_finish(wt_cluster_work *work, int threads) { (void)work, (void)threads; }
 
 #endif
+
+void wt_cluster_tell(const void *own, size_t n, void **out, size_t *counts) {
+    size_t size = (size_t)wt_cluster_size(), *send = wt_xcalloc(size, sizeof *send);
+    void **part = wt_xcalloc(size, sizeof *part);
+    for (size_t r = 0; r < size; r++) part[r] = (void *)own, send[r] = r == (size_t)wt_cluster_rank() ? 0 : n;
+    wt_cluster_exchange(part, send, out, counts);
+    free(part), free(send);
+}
+
+/* Every rank gets every number and adds them in the same order. */
+double wt_cluster_sum_f64(double x) {
+    int size = wt_cluster_size(), rank = wt_cluster_rank();
+    if (size == 1) return x;
+    void *all;
+    size_t *counts = wt_xcalloc((size_t)size, sizeof *counts);
+    wt_cluster_tell(&x, sizeof x, &all, counts);
+    const double *other = all;
+    double sum = 0;
+    for (int r = 0; r < size; r++) sum += r == rank ? x : *other++;
+    free(all), free(counts);
+    return sum;
+}
 
 int wt_cluster_agree(int result, wt_err *err) {
     uint64_t code = result == 0 ? 0 : err && err->code ? err->code : WT_EIO;

@@ -25,6 +25,8 @@ void wt_cluster_broadcast(void *bytes, size_t n, int root);
 /* Every rank gives send[r] bytes from parts[r] to each rank r; received bytes come back joined in
  * rank order in *out (malloc), counts[r] from each. */
 void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, size_t *counts);
+/* The same n bytes to all others; counts[own rank] is 0. */
+void wt_cluster_tell(const void *own, size_t n, void **out, size_t *counts);
 /* True on all ranks if it is true on any. */
 bool wt_cluster_any(bool flag);
 /* What fails on one rank fails on all: the others must not wait for it. 0 where no rank's result is a failure; else a rank's own

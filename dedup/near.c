@@ -180,14 +180,13 @@ static void join_ranks(near_work *w) {
     if (size == 1) return;
     wt_buf own = {0};
     tell(w, &own);
-    void **part = wt_xcalloc(size, sizeof *part), *all;
-    size_t *send = wt_xcalloc(2 * size, sizeof *send), *got = send + size;
-    for (size_t r = 0; r < size; r++) part[r] = own.ptr, send[r] = r == (size_t)wt_cluster_rank() ? 0 : own.len;
-    wt_cluster_exchange(part, send, &all, got);
+    void *all;
+    size_t *got = wt_xcalloc(size, sizeof *got);
+    wt_cluster_tell(own.ptr, own.len, &all, got);
     const char *at = all;
     for (size_t r = 0; r < size; at += got[r++])
         if (r != (size_t)wt_cluster_rank()) hear(w, (wt_str){at, got[r]}, (int)r);
-    free(all), free(part), free(send);
+    free(all), free(got);
     wt_buf_free(&own);
 }
 

@@ -102,15 +102,14 @@ void rounds_share(rounds *x, void (*pack)(void *, const void *, wt_buf *), void 
     wt_buf own = {0};
     for (size_t i = 0; i < x->n; i++)
         if (rounds_is_mine(x, i)) pack(x->config.ctx, x->item[i], &own);
-    void **part = wt_xcalloc(size, sizeof *part), *all;
-    size_t *send = wt_xcalloc(2 * size, sizeof *send), *got = send + size;
-    for (size_t r = 0; r < size; r++) part[r] = own.ptr, send[r] = r == (size_t)x->rank ? 0 : own.len;
-    wt_cluster_exchange(part, send, &all, got);
+    void *all;
+    size_t *got = wt_xcalloc(size, sizeof *got);
+    wt_cluster_tell(own.ptr, own.len, &all, got);
     wt_str bytes = {all, 0};                          /* in the order of ranks, which is that of batches */
     for (size_t r = 0; r < size; r++) bytes.len += got[r];
     for (size_t i = 0; i < x->n; i++)
         if (!rounds_is_mine(x, i)) unpack(x->config.ctx, x->item[i], &bytes);
-    free(all), free(part), free(send);
+    free(all), free(got);
     wt_buf_free(&own);
 }
 
