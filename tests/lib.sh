@@ -102,3 +102,10 @@ toy_shards() {
     check "a tokenizer" "$BIN/wt-bpe" train docs.jsonl -o tok --vocab-size 300 -q
     check "shards" "$BIN/wt-shard" write -t tok docs.jsonl -o shards --val-fraction "$2" -q
 }
+
+# Every Nth development page into the file `some`; without pages the test ends here.
+every_page() {
+    ls "$WT_SHARED"/extract/pages/*.html.gz > all 2>/dev/null
+    [ -s all ] || { skip "development pages" "absent"; exit 0; }
+    awk "NR % $1 == 0" all > some
+}

@@ -3,9 +3,7 @@
 . "$ROOT/tests/lib.sh"
 cd "$TMP" || exit 1
 "$PYTHON" -c 'import datatrove.pipeline.filters, spacy' 2>/dev/null || { skip "datatrove" "not installed"; exit 0; }
-ls "$WT_SHARED"/extract/pages/*.html.gz > all 2>/dev/null
-[ -s all ] || { skip "development pages" "absent"; exit 0; }
-awk 'NR % 25 == 0' all > some
+every_page 25
 for f in none c4 gopher fineweb; do
     # shellcheck disable=SC2046
     check "wt-extract --filter $f" sh -c "'$BIN/wt-extract' -q --lang any --filter $f \$(cat some) > $f.jsonl"

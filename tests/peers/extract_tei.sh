@@ -5,9 +5,7 @@
 . "$ROOT/tests/lib.sh"
 cd "$TMP" || exit 1
 "$PYTHON" -c 'import lxml, trafilatura' 2>/dev/null || { skip "trafilatura" "not installed"; exit 0; }
-ls "$WT_SHARED"/extract/pages/*.html.gz > all 2>/dev/null
-[ -s all ] || { skip "development pages" "absent"; exit 0; }
-awk 'NR % 5 == 0' all > some
+every_page 5
 # shellcheck disable=SC2046
 check "wt-extract --format tei" sh -c "'$BIN/wt-extract' -q --lang any --filter none --format tei \$(cat some) > some.tei"
 cat > validate.py <<'PY'
