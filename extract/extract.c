@@ -59,16 +59,33 @@ void extractor_free(extractor *x) {
     free(x);
 }
 
+/* Past white space, processing instructions, comments and the doctype, to the name of the first element; empty where none
+ * begins within 4 kB. */
+static wt_str root_name(wt_str page) {
+    static const char *const skipped[][2] = {{"<?", "?>"}, {"<!--", "-->"}, {"<!", ">"}};
+    wt_str s = {page.ptr, page.len < 4096 ? page.len : 4096};
+    for (size_t k = 0; k < 3;) {
+        s = wt_str_trim(s);
+        for (k = 0; k < 3 && !wt_str_starts(s, wt_str_of(skipped[k][0])); k++) {}
+        if (k == 3) break;
+        ptrdiff_t end = wt_str_find(s, wt_str_of(skipped[k][1]));
+        if (end < 0) return WT_STR("");
+        size_t past = (size_t)end + strlen(skipped[k][1]);
+        s = (wt_str){s.ptr + past, s.len - past};
+    }
+    if (!wt_str_starts(s, WT_STR("<"))) return WT_STR("");
+    size_t n = 1;
+    while (n < s.len && (unsigned char)s.ptr[n] > ' ' && s.ptr[n] != '>' && s.ptr[n] != '/') n++;
+    return (wt_str){s.ptr + 1, n - 1};
+}
+
+/* XHTML sent as HTML is HTML; feeds and TEI are XML whatever they are sent as. */
 static bool is_xml(wt_str page, wt_str content_type) {
-    size_t i = 0;
-    while (i < page.len && (unsigned char)page.ptr[i] <= ' ') i++;
-    wt_str start = {page.ptr + i, page.len - i};
-    if (!wt_str_starts(start, WT_STR("<?xml"))) return false;
-    /* XHTML sent as HTML is HTML; other roots (rss, feed, TEI) are XML. */
-    if (start.len > 2000) start.len = 2000;
-    return wt_str_find(start, WT_STR("<rss")) >= 0 || wt_str_find(start, WT_STR("<feed")) >= 0 ||
-           wt_str_find(start, WT_STR("<rdf:RDF")) >= 0 || wt_str_find(start, WT_STR("<TEI")) >= 0 ||
-           wt_str_find(content_type, WT_STR("xhtml+xml")) >= 0;
+    static const char *const roots[] = {"rss", "feed", "atom:feed", "rdf:RDF", "TEI", "TEI.2"};
+    wt_str root = root_name(page);
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
+        if (wt_str_eq(root, wt_str_of(roots[i]))) return true;
+    return wt_str_find(content_type, WT_STR("xhtml+xml")) >= 0 && wt_str_starts(wt_str_trim(page), WT_STR("<?xml"));
 }
 
 /* The parser that took the page. Where another was wanted, x->parser_error says why it did not. */

@@ -27,7 +27,7 @@ static int read_page_file(run *r, page_item *it, wt_err *err) {
     pages_set(&it->url, r->o->url ? wt_str_of(r->o->url) : WT_STR(""));
     pages_set(&it->id, r->o->url ? wt_str_of(r->o->url) : wt_str_of(wt_in_name(r->in)));
     wt_buf_clear(&it->date);
-    wt_buf_clear(&it->type);
+    pages_set(&it->type, wt_str_ends(wt_str_of(wt_in_name(r->in)), WT_STR(".xhtml")) ? WT_STR("application/xhtml+xml") : WT_STR(""));
     return 0;
 }
 

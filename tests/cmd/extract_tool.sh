@@ -17,6 +17,10 @@ check "a page from standard input" sh -c "'$X' -q --format txt --filter none --l
 check "its text is there" grep -q "paragraph 6 of the page about Rivers" rivers.txt
 check "its footer is not" sh -c "! grep -q Imprint rivers.txt"
 check "markdown has a heading" sh -c "'$X' -q --format md --filter none --lang any rivers.html | grep -q '^# Rivers'"
+printf '%s' '<rss version="2.0"><channel><title>Garden notes</title><item><title>Roses</title><guid>17</guid><pubDate>Mon, 02 Jun 2014 10:00:00 GMT</pubDate><description>&lt;p&gt;They came early, for the winter was mild and the spring was wet.</description></item></channel></rss>' >feed.rss
+check "a feed is a document of its items' texts" sh -c "'$X' -q --filter none --lang any <feed.rss | grep -q '\"text\":\"[^\"]*Roses.n.nThey came early, for the winter was mild and the spring was wet..n\".*\"date\":\"2014-06-02\"'"
+printf '%s' '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><script src="x.js"/></head><body><h1>Caf&eacute;</h1><p>The caf&eacute; opens at eight and closes at ten, but not on Sundays.</p></body></html>' >cafe.xhtml
+check "a file .xhtml is read as XML, with HTML's entities" sh -c "'$X' -q --format txt --filter none --lang any cafe.xhtml | grep -q 'The café opens'"
 check "tei is XML" sh -c "'$X' -q --format tei --filter none --lang any rivers.html | grep -q '<TEI xmlns'"
 check "tei stays whole where a filter takes lines out of texts" sh -c "'$X' -q --format tei --filter c4 rivers.html | tail -n 1 | grep -q '</TEI>'"
 check "explain writes a page" sh -c "'$X' explain rivers.html | grep -q 'class=\"b k\"'"
