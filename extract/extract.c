@@ -79,13 +79,39 @@ static wt_str root_name(wt_str page) {
     return (wt_str){s.ptr + 1, n - 1};
 }
 
-/* XHTML sent as HTML is HTML; feeds and TEI are XML whatever they are sent as. */
+/* XHTML sent as HTML is HTML; feeds and TEI are XML whatever they are sent as, and other XML where it says so twice. */
 static bool is_xml(wt_str page, wt_str content_type) {
     static const char *const roots[] = {"rss", "feed", "atom:feed", "rdf:RDF", "TEI", "TEI.2"};
     wt_str root = root_name(page);
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
         if (wt_str_eq(root, wt_str_of(roots[i]))) return true;
-    return wt_str_find(content_type, WT_STR("xhtml+xml")) >= 0 && wt_str_starts(wt_str_trim(page), WT_STR("<?xml"));
+    bool sent_as_xml = wt_str_find(content_type, WT_STR("/xml")) >= 0 || wt_str_find(content_type, WT_STR("+xml")) >= 0;
+    return sent_as_xml && wt_str_starts(wt_str_trim(page), WT_STR("<?xml"));
+}
+
+/* Text is what is sent as such, but for pages under a wrong name. */
+static bool is_plain_text(wt_str page, wt_str content_type) {
+    wt_str plain = WT_STR("text/plain");
+    return content_type.len >= plain.len && wt_str_eq_nocase((wt_str){content_type.ptr, plain.len}, plain) &&
+           !wt_str_eq_nocase(root_name(page), WT_STR("html"));
+}
+
+/* Plain text as it stands: no white space at the ends of lines, no more than one empty line in a row, no page breaks. */
+static void add_plain_text(wt_str s, wt_buf *out) {
+    size_t n_empty = 0;
+    while (s.len) {
+        const char *end = s.ptr;
+        while (end < s.ptr + s.len && *end != '\n' && *end != '\r' && *end != '\f') end++;
+        wt_str line = {s.ptr, (size_t)(end - s.ptr)};
+        size_t past = line.len + (line.len < s.len) + (line.len + 1 < s.len && end[0] == '\r' && end[1] == '\n');
+        s = (wt_str){s.ptr + past, s.len - past};
+        while (line.len && (unsigned char)line.ptr[line.len - 1] <= ' ') line.len--;
+        if (line.len && n_empty && out->len) wt_buf_add_char(out, '\n');
+        n_empty = line.len ? 0 : n_empty + 1;
+        if (!line.len) continue;
+        wt_buf_add_str(out, line);
+        wt_buf_add_char(out, '\n');
+    }
 }
 
 /* The parser that took the page. Where another was wanted, x->parser_error says why it did not. */
@@ -120,62 +146,88 @@ static bool use_json_body(const extractor *x) {
     return x->meta.json_body.len > 400 && x->text.len * 4 < x->meta.json_body.len;
 }
 
-int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
-    size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
-    *page = (extract_page){0};
+/* What a run leaves of the one before: huge buffers are given back. */
+static void begin(extractor *x) {
+    wt_buf *bufs[] = {&x->utf8, &x->text, &x->formatted};
+    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+        if (bufs[i]->cap > KEPT_BYTES) wt_buf_free(bufs[i]);
+        wt_buf_clear(bufs[i]);
+    }
     x->content.n_blocks = 0, x->content.meta = NULL;        /* a page that is refused has none */
-    if (x->utf8.cap > KEPT_BYTES) wt_buf_free(&x->utf8);
-    if (x->text.cap > KEPT_BYTES) wt_buf_free(&x->text);
-    if (x->formatted.cap > KEPT_BYTES) wt_buf_free(&x->formatted);
-    if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);
-    wt_arena_reset(x->arena);
-    charset_choice charset;
-    wt_str utf8 = charset_decode(bytes, content_type, &x->utf8, &charset);
     x->tree.memory_max = x->options.page_memory_max ? x->options.page_memory_max : PAGE_MEMORY_MAX;
-    page->parser = parse(x, utf8, content_type);
-    if (x->tree.over || html_tree_cost(&x->tree) > x->tree.memory_max) {
-        wt_fail(err, WT_ENOMEM, "page of %zu bytes may need more than %zu MiB: %u elements and texts or more", bytes.len,
-                x->tree.memory_max >> 20, x->tree.n_nodes);
-        html_tree_clear(&x->tree);
-        return -1;
-    }
-    page->parser_refused = x->parser_error.code ? x->parser_error.text : NULL;
-    page->charset = charset.name;
-    page->charset_how = charset.how;
-    meta_read(&x->tree, url, x->arena, &x->meta);
-    content_find(&x->content, &x->tree, &x->meta);
+    wt_arena_reset(x->arena);
+}
+
+static int check_cost(extractor *x, size_t page_bytes, wt_err *err) {
+    if (!x->tree.over && html_tree_cost(&x->tree) <= x->tree.memory_max) return 0;
+    wt_fail(err, WT_ENOMEM, "page of %zu bytes may need more than %zu MiB: %u elements and texts or more", page_bytes,
+            x->tree.memory_max >> 20, x->tree.n_nodes);
+    html_tree_clear(&x->tree);
+    return -1;
+}
+
+/* What the page does not say of itself in its head may stand in its text. */
+static void complete_meta(extractor *x) {
     char date[40];
-    if (!x->meta.date.len && content_find_date(&x->content, date)) x->meta.date = wt_arena_copy(x->arena, wt_str_of(date));
-    if (!x->meta.date.len) x->meta.date = x->meta.modified;
-    if (!x->meta.author.len || wt_str_eq_nocase(x->meta.author, x->meta.site)) {
-        wt_str author = content_find_author(&x->content);
-        if (author.len) x->meta.author = author;
-    }
-    wt_buf_clear(&x->text);
-    render_text(&x->content, &x->text);
-    const bool from_json = use_json_body(x);
-    if (from_json) {
+    page_meta *m = &x->meta;
+    if (!m->date.len && content_find_date(&x->content, date)) m->date = wt_arena_copy(x->arena, wt_str_of(date));
+    if (!m->date.len) m->date = m->modified;
+    if (m->author.len && !wt_str_eq_nocase(m->author, m->site)) return;
+    wt_str author = content_find_author(&x->content);
+    if (author.len) m->author = author;
+}
+
+/* The text, in x->text and as the format wants it in x->formatted. whole: what stands for the blocks; empty: they do. */
+static void write_text(extractor *x, wt_str whole, wt_str url) {
+    if (whole.len && whole.ptr != x->text.ptr) {
         wt_buf_clear(&x->text);
-        wt_buf_add_str(&x->text, x->meta.json_body);
+        wt_buf_add_str(&x->text, whole);
         wt_buf_add_char(&x->text, '\n');
     }
-    page->n_words = count_words(wt_buf_view(&x->text));
+    if (x->options.format == EXTRACT_TEI) render_tei(&x->content, &x->meta, whole, &x->formatted);
+    if (x->options.format == EXTRACT_MARKDOWN && !whole.len) render_markdown(&x->content, url, &x->formatted);
+}
+
+static void describe(extractor *x, extract_page *page) {
+    page->plain = page->text = wt_buf_view(&x->text);
+    if (x->formatted.len) page->text = wt_buf_view(&x->formatted);
+    page->n_words = count_words(page->plain);
     x->lang = (lang_guess){.code = "un"};
     if (!x->options.no_language && x->text.len) lang_identify(x->text.ptr, x->text.len, &x->lang);
     page->lang = wt_str_of(x->lang.code);
     page->lang_share = x->lang.share;
     page->lang_reliable = x->lang.reliable;
-    page->plain = page->text = wt_buf_view(&x->text);
-    wt_buf_clear(&x->formatted);
-    if (x->options.format == EXTRACT_TEI) render_tei(&x->content, &x->meta, from_json ? x->meta.json_body : (wt_str){NULL, 0}, &x->formatted);
-    if (x->options.format == EXTRACT_MARKDOWN && !from_json) render_markdown(&x->content, url, &x->formatted);
-    if (x->formatted.len) page->text = wt_buf_view(&x->formatted);
     page->n_blocks = x->content.n_blocks;
     for (size_t i = 0; i < x->content.n_blocks; i++) page->n_kept += x->content.block[i].keep;
     page->title = x->meta.title, page->author = x->meta.author, page->date = x->meta.date;
     page->modified = x->meta.modified, page->site = x->meta.site, page->url = x->meta.url;
     page->description = x->meta.description, page->license = x->meta.license;
     page->declared_lang = x->meta.lang;
+}
+
+int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, extract_page *page, wt_err *err) {
+    size_t limit = x->options.page_bytes_max ? x->options.page_bytes_max : PAGE_BYTES_MAX;
+    *page = (extract_page){0};
+    begin(x);
+    if (bytes.len > limit) return wt_fail(err, WT_ELIMIT, "page of %zu bytes is over the limit of %zu", bytes.len, limit);
+    charset_choice charset;
+    wt_str utf8 = charset_decode(bytes, content_type, &x->utf8, &charset), whole = WT_STR("");
+    page->charset = charset.name;
+    page->charset_how = charset.how;
+    const bool is_plain = is_plain_text(utf8, content_type);
+    page->parser = is_plain ? "none" : parse(x, utf8, content_type);
+    if (is_plain) html_tree_clear(&x->tree);
+    if (check_cost(x, bytes.len, err)) return -1;
+    page->parser_refused = !is_plain && x->parser_error.code ? x->parser_error.text : NULL;
+    meta_read(&x->tree, url, x->arena, &x->meta);
+    content_find(&x->content, &x->tree, &x->meta);
+    complete_meta(x);
+    if (is_plain) add_plain_text(utf8, &x->text);
+    else render_text(&x->content, &x->text);
+    if (is_plain) whole = wt_buf_view(&x->text);
+    else if (use_json_body(x)) whole = x->meta.json_body;
+    write_text(x, whole, url);
+    describe(x, page);
     x->page = *page;
     return 0;
 }

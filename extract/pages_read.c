@@ -14,6 +14,12 @@ void pages_input_close(run *r) {
     r->in = NULL;
 }
 
+/* What a file's name says that its bytes do not. */
+static wt_str type_of_name(wt_str name) {
+    if (wt_str_ends(name, WT_STR(".txt"))) return WT_STR("text/plain");
+    return wt_str_ends(name, WT_STR(".xhtml")) ? WT_STR("application/xhtml+xml") : WT_STR("");
+}
+
 /* A page file, whole. A byte more than the limit is read, so that extract_run sees it is too long. */
 static int read_page_file(run *r, page_item *it, wt_err *err) {
     wt_buf_clear(&it->body);
@@ -27,7 +33,7 @@ static int read_page_file(run *r, page_item *it, wt_err *err) {
     pages_set(&it->url, r->o->url ? wt_str_of(r->o->url) : WT_STR(""));
     pages_set(&it->id, r->o->url ? wt_str_of(r->o->url) : wt_str_of(wt_in_name(r->in)));
     wt_buf_clear(&it->date);
-    pages_set(&it->type, wt_str_ends(wt_str_of(wt_in_name(r->in)), WT_STR(".xhtml")) ? WT_STR("application/xhtml+xml") : WT_STR(""));
+    pages_set(&it->type, type_of_name(wt_str_of(wt_in_name(r->in))));
     return 0;
 }
 

@@ -21,6 +21,15 @@ static bool is_page_type(wt_str type, wt_str body) {
     return false;
 }
 
+/* By the MIME Sniffing standard (section 7.2): bytes that no text holds, in the first 1,445. */
+static bool is_binary(wt_str body) {
+    const unsigned char *p = (const unsigned char *)body.ptr;
+    if (body.len >= 2 && ((p[0] == 0xfe && p[1] == 0xff) || (p[0] == 0xff && p[1] == 0xfe))) return false;
+    for (size_t i = 0; i < body.len && i < 1445; i++)
+        if (p[i] <= 0x08 || p[i] == 0x0b || (p[i] >= 0x0e && p[i] <= 0x1a) || (p[i] >= 0x1c && p[i] <= 0x1f)) return true;
+    return false;
+}
+
 /* The page's bytes out of an HTTP message. */
 static int open_http(const run *r, worker *w, page_item *it, wt_str *body, wt_err *err) {
     wt_http_message m;
@@ -112,6 +121,7 @@ static int work_page(run *r, page_item *it, worker *w) {
     if (it->is_http && open_http(r, w, it, &body, &why)) return 0;
     if (body.len == 0) return it->drop = "empty body", 0;
     if (!is_page_type(wt_buf_view(&it->type), body)) return it->drop = "not a web page", 0;
+    if (wt_str_starts(wt_buf_view(&it->type), WT_STR("text/plain")) && is_binary(body)) return it->drop = "binary data", 0;
     extract_page page;
     if (extract_run(w->x, body, wt_buf_view(&it->url), wt_buf_view(&it->type), &page, &why))
         return it->drop = why.code == WT_ENOMEM ? "page needs too much memory" : "page too big", 0;

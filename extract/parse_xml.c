@@ -10,12 +10,36 @@
 
 enum { XML_BYTES_MAX = 64 << 20, ENTITY_TEXT_MAX = 256 };
 
-static html_tag tag_of_element(const xmlNode *x) {
+/* TEI's names for what HTML has, too. */
+static const struct { const char *tei; html_tag tag; } tei_tags[] = {
+    {"TEI", HTML_TAG_html}, {"TEI.2", HTML_TAG_html}, {"teiHeader", HTML_TAG_head}, {"head", HTML_TAG_h2}, {"list", HTML_TAG_ul},
+    {"item", HTML_TAG_li}, {"row", HTML_TAG_tr}, {"cell", HTML_TAG_td}, {"quote", HTML_TAG_blockquote}, {"lb", HTML_TAG_br},
+    {"hi", HTML_TAG_em}, {"ab", HTML_TAG_pre}};
+
+static html_tag tag_of_name(const xmlNode *x) {
+    const xmlNode *root = xmlDocGetRootElement(x->doc);
+    bool is_tei = strncmp((const char *)root->name, "TEI", 3) == 0;
+    for (size_t i = 0; is_tei && i < sizeof tei_tags / sizeof *tei_tags; i++)
+        if (strcmp((const char *)x->name, tei_tags[i].tei) == 0) return tei_tags[i].tag;
     char name[16] = {0};
     size_t n = strlen((const char *)x->name);
     if (n >= sizeof name) return HTML_TAG_UNKNOWN;
     for (size_t i = 0; i < n; i++) name[i] = (char)(x->name[i] >= 'A' && x->name[i] <= 'Z' ? x->name[i] | 32 : x->name[i]);
-    return strcmp(name, "tei") == 0 ? HTML_TAG_html : html_tag_of(name, n);
+    return html_tag_of(name, n);
+}
+
+static bool is_text(const xmlNode *x) {
+    if (!x || (x->type != XML_TEXT_NODE && x->type != XML_CDATA_SECTION_NODE)) return false;
+    return wt_str_trim(wt_str_of((const char *)x->content)).len > 0;
+}
+
+/* Elements that are not HTML's are lines of their own, as in a sitemap, unless they stand in the middle of a text. */
+static html_tag tag_of_element(const html_tree *t, uint32_t parent, const xmlNode *x) {
+    html_tag tag = tag_of_name(x);
+    if (tag != HTML_TAG_UNKNOWN) return tag;
+    uint32_t before = t->node[parent].last;
+    bool in_line = is_text(x->prev) || is_text(x->next) || (before && x->prev && t->node[before].tag == HTML_TAG_UNKNOWN);
+    return in_line || (x->ns && x->ns->href && xmlStrstr(x->ns->href, BAD_CAST "w3.org/")) ? HTML_TAG_UNKNOWN : HTML_TAG_div;
 }
 
 /* ---- text ---- */
@@ -65,7 +89,7 @@ static void add_text(html_tree *t, uint32_t parent, wt_str s) {
 
 /* ---- elements ---- */
 static uint32_t add_element(html_tree *t, uint32_t parent, const xmlNode *x) {
-    html_tag tag = tag_of_element(x);
+    html_tag tag = tag_of_element(t, parent, x);
     uint32_t n = html_tree_add(t, tag);
     if (tag == HTML_TAG_UNKNOWN) t->node[n].len = html_tree_keep(t, (const char *)x->name, strlen((const char *)x->name) + 1);
     if (x->ns && x->ns->href && strcmp((const char *)x->ns->href, "http://www.w3.org/2000/svg") == 0) t->node[n].ns = HTML_NS_SVG;

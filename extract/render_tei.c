@@ -137,10 +137,16 @@ static void body(writer *w, const content *c) {
     }
 }
 
-/* Paragraphs of a text, for a page whose article was in JSON-LD alone. */
+/* Paragraphs of a text without blocks: parted by empty lines where there are any, else each line is one. */
 static void body_of_text(writer *w, wt_str s) {
+    const wt_str gap = wt_str_find(s, WT_STR("\n\n")) >= 0 ? WT_STR("\n\n") : WT_STR("\n");
     start(w, "div");
-    while (s.len) element(w, "p", wt_str_trim(wt_str_cut(&s, '\n')));
+    while (s.len) {
+        ptrdiff_t at = wt_str_find(s, gap);
+        size_t n = at >= 0 ? (size_t)at : s.len, past = at >= 0 ? n + gap.len : n;
+        element(w, "p", wt_str_trim((wt_str){s.ptr, n}));
+        s = (wt_str){s.ptr + past, s.len - past};
+    }
 }
 
 void render_tei(const content *c, const page_meta *meta, wt_str instead, wt_buf *out) {

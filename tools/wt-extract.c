@@ -39,7 +39,7 @@ static const wt_tool tool = {
     .summary = "web pages to clean text with title, author, date and language",
     .usage = "INPUT... -o docs/",
     .description =
-        "An INPUT is a WARC file (.warc, .warc.gz, .warc.zst), an HTML page (any charset), or a folder of these. "
+        "An INPUT is a WARC file (.warc, .warc.gz, .warc.zst), a page (HTML, XHTML, a feed, plain text; any charset), or a folder of these. "
         "Writes documents in Dolma's shape to docs/NNNNN.jsonl.zst: {\"id\",\"text\",\"source\",\"created\",\"added\","
         "\"metadata\"}. Navigation, related links, advertisements and the like are left out; headings, lists, tables, "
         "quotes and code are kept. Every page that gives no document is counted under one reason. "

@@ -21,6 +21,12 @@ printf '%s' '<rss version="2.0"><channel><title>Garden notes</title><item><title
 check "a feed is a document of its items' texts" sh -c "'$X' -q --filter none --lang any <feed.rss | grep -q '\"text\":\"[^\"]*Roses.n.nThey came early, for the winter was mild and the spring was wet..n\".*\"date\":\"2014-06-02\"'"
 printf '%s' '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><script src="x.js"/></head><body><h1>Caf&eacute;</h1><p>The caf&eacute; opens at eight and closes at ten, but not on Sundays.</p></body></html>' >cafe.xhtml
 check "a file .xhtml is read as XML, with HTML's entities" sh -c "'$X' -q --format txt --filter none --lang any cafe.xhtml | grep -q 'The café opens'"
+printf 'The Old Mill  \r\n\r\n\r\n\r\nIt stood by <Wye> & on.\r\n\f  - one bag\r\n    int main(void);\r\n' >mill.txt
+printf 'The Old Mill\n\nIt stood by <Wye> & on.\n\n  - one bag\n    int main(void);\n' >mill.expected
+"$X" -q --format txt --filter none --lang any mill.txt >mill.got
+same "plain text is kept as it stands, but for the ends of lines and pages" mill.expected mill.got
+printf '\177ELF\002\001\001\000\000\000<p>no text' >elf.txt
+check "binary data under the name of text is dropped as such" sh -c "'$X' --format txt --filter none --lang any elf.txt 2>&1 | grep -q 'binary data *1'"
 check "tei is XML" sh -c "'$X' -q --format tei --filter none --lang any rivers.html | grep -q '<TEI xmlns'"
 check "tei stays whole where a filter takes lines out of texts" sh -c "'$X' -q --format tei --filter c4 rivers.html | tail -n 1 | grep -q '</TEI>'"
 check "explain writes a page" sh -c "'$X' explain rivers.html | grep -q 'class=\"b k\"'"

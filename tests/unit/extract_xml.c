@@ -89,6 +89,17 @@ static void test_entities(void **state) {
                "page(html[lang=](head(title('Caf\xc3\xa9 B')) body(main(h1('Caf\xc3\xa9 B')))))");
 }
 
+/* Names that HTML does not have are lines of their own, but within a text. */
+static void test_other_xml(void **state) {
+    check_tree("<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'><url><loc>http://a.example/1</loc><lastmod>2020</lastmod></url></urlset>",
+               "page(div(div(div('http://a.example/1') div('2020'))))");
+    check_tree("<book><para>One <emphasis>two</emphasis><code>3</code><index/> four</para> <para><em>five</em></para></book>",
+               "page(div(div('One ' emphasis('two') code('3') index ' four') ' ' div(em('five'))))");
+    check_tree("<TEI xmlns='http://www.tei-c.org/ns/1.0'><teiHeader><title>T</title></teiHeader><text><body><head>H</head><p>a<lb/>b <persName>c</persName></p>"
+               "<list><item>d</item></list><table><row><cell>e</cell></row></table></body></text></TEI>",
+               "page(html(head(title('T')) div(body(h2('H') p('a' br 'b ' persName('c')) ul(li('d')) table(tr(td('e')))))))");
+}
+
 /* Ten entities of ten each, ten deep: nothing of it is written out. */
 static void test_entity_bomb(void **state) {
     wt_buf page = {0};
@@ -129,6 +140,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rss),      cmocka_unit_test(test_atom),        cmocka_unit_test(test_rdf),
         cmocka_unit_test(test_entities), cmocka_unit_test(test_entity_bomb), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_other_xml),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
