@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     extract_page page;
     wt_str bytes = {(const char *)data + 1, size - 1};
     wt_buf html = {0}, scratch = {0};
-    if (extract_run(x, bytes, wt_str_of("http://x.org/2019/05/06/a"), wt_str_of(types[data[0] / 3 % 4]), &page, NULL) == 0) {
+    if (extract_run(x, bytes, wt_str_of("http://x.org/2019/05/06/a"), wt_str_of(data[0] >= 240 ? "text/plain" : types[data[0] / 3 % 4]), &page, NULL) == 0) {
         extract_explain(x, &html);
         wt_str text = page.text;
         extract_filter_run((extract_filter)(data[0] % 5), &text, page.url, &scratch);
