@@ -17,6 +17,7 @@
 #include "common/in.h"
 #include "extract/charset.h"
 #include "extract/content.h"
+#include "extract/formulas.h"
 
 typedef struct {
     FILE *pages, *rows, *len, *path, *path_off, *word, *word_off, *text, *text_off, *section, *section_off;
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
         wt_str text = charset_decode(wt_buf_view(&page), wt_str_of(type), &utf8, &choice);
         html_tree_clear(&tree);
         if (!gumbo || html_parse_gumbo(&tree, text, &err)) html_tree_clear(&tree), html_parse(&tree, text);
+        formulas_to_tex(&tree);
         wt_arena_reset(arena);
         page_meta meta;
         meta_read(&tree, wt_str_of(url), arena, &meta);

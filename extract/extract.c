@@ -7,6 +7,7 @@
 #include "extract/charset.h"
 #include "extract/content.h"
 #include "extract/explain.h"
+#include "extract/formulas.h"
 #include "extract/lang.h"
 #include "extract/render.h"
 
@@ -219,6 +220,7 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     if (is_plain) html_tree_clear(&x->tree);
     if (check_cost(x, bytes.len, err)) return -1;
     page->parser_refused = !is_plain && x->parser_error.code ? x->parser_error.text : NULL;
+    formulas_to_tex(&x->tree);
     meta_read(&x->tree, url, x->arena, &x->meta);
     content_find(&x->content, &x->tree, &x->meta);
     complete_meta(x);

@@ -3,9 +3,10 @@
  * heading, table) comes from its ancestors. */
 #include <stdlib.h>
 
+#include "extract/formulas.h"
 #include "extract/render.h"
 
-enum { MARK_BOLD = 1, MARK_ITALIC = 2, MARK_CODE = 4 };
+enum { MARK_BOLD = 1, MARK_ITALIC = 2, MARK_CODE = 4, MARK_FORMULA = 8 };      /* the last has no sign: TeX as it stands */
 
 typedef struct {
     const content *c;
@@ -24,7 +25,7 @@ static bool is_ancestor(const html_tree *t, uint32_t above, uint32_t n) {
 
 /* Emphasis and code in force at a text node, looking up to the block's element. */
 static unsigned marks_at(const html_tree *t, uint32_t n, uint32_t element) {
-    unsigned marks = 0;
+    unsigned marks = t->node[n].tag == HTML_TEXT && formulas_is_one(t, n) ? MARK_FORMULA : 0;
     for (; n && n != element; n = t->node[n].parent) {
         uint16_t tag = t->node[n].tag;
         if (tag == HTML_TAG_b || tag == HTML_TAG_strong) marks |= MARK_BOLD;
@@ -64,7 +65,7 @@ static void put_text(writer *w, wt_str s, bool in_table) {
             continue;
         }
         if (w->space) wt_buf_add_char(w->out, ' ');
-        bool special = !(w->marks & MARK_CODE) && (c == '*' || c == '_' || c == '`' || c == '[' || c == ']' || c == '\\' || c == '<');
+        bool special = !(w->marks & (MARK_CODE | MARK_FORMULA)) && (c == '*' || c == '_' || c == '`' || c == '[' || c == ']' || c == '\\' || c == '<');
         if (special || (in_table && c == '|') || (w->line_start && (c == '#' || c == '>'))) wt_buf_add_char(w->out, '\\');
         w->space = w->line_start = false;
         wt_buf_add_char(w->out, (char)c);
@@ -108,7 +109,7 @@ static void put_inline(writer *w, const content_block *b, bool in_table) {
                 }
                 link = now;
             }
-            if (wt_str_trim(s).len) set_marks(w, b->heading ? 0 : marks_at(t, n, b->element));
+            if (wt_str_trim(s).len) set_marks(w, marks_at(t, n, b->element) & (b->heading ? MARK_FORMULA : ~0u));
             put_text(w, s, in_table);
         } else if (x->tag == HTML_TAG_br) {
             set_marks(w, 0);

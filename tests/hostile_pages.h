@@ -40,6 +40,8 @@ static const hostile_page hostile_pages[] = {
     {"windows-1252", HTML "<p>", "caf\xe9 \x93quote\x94 and more words to read "},
     /* tags */
     {"nested div", HTML, "<div>", "text"},
+    {"formulas in formulas", HTML, "<math><semantics>", "x"},
+    {"formulas without end", HTML "<p>" WORDS, "<math alttext='x'><mi>x</mi><annotation encoding=tex>x"},
     {"nested div, closed", HTML, "<div>", "text", "</div>"},
     {"nested formatting", HTML, "<b><i>x"},
     {"empty elements", HTML, "<i></i>"},
