@@ -99,6 +99,12 @@ typedef struct {
 
 static inline content_element *content_at(const content *c, uint32_t node) { return &c->element[c->element_of[node]]; }
 
+/* Is an element, with all below it, never text: scripts, forms' choices, embedded media, readings beside ideographs? */
+bool content_skips(const content *c, const html_node *e);
+/* The length of an invisible character that pages sprinkle at p (n > 0 bytes): soft hyphen, zero-width space, direction marks, word joiner,
+ * byte order mark, private-use icons; else 0. The joiners that scripts and emoji need are no such. */
+size_t content_invisible(const unsigned char *p, size_t n);
+
 void content_init(content *c, const content_model *model);
 void content_free(content *c);
 

@@ -175,12 +175,12 @@ static void weigh_token(void *ctx, uint32_t hash, wt_str text) {
 }
 
 /* ---- elements ---- */
-static bool is_skipped(const content *c, const html_node *e) {
+bool content_skips(const content *c, const html_node *e) {
     switch (e->tag) {
     case HTML_TAG_script: case HTML_TAG_style: case HTML_TAG_template: case HTML_TAG_svg:
     case HTML_TAG_head: case HTML_TAG_iframe: case HTML_TAG_select: case HTML_TAG_textarea:
     case HTML_TAG_audio: case HTML_TAG_video: case HTML_TAG_canvas: case HTML_TAG_noframes:
-    case HTML_TAG_noembed: case HTML_TAG_rp: case HTML_TAG_option: case HTML_TAG_frameset:
+    case HTML_TAG_noembed: case HTML_TAG_rp: case HTML_TAG_rt: case HTML_TAG_option: case HTML_TAG_frameset:
     case HTML_TAG_applet: case HTML_TAG_progress: case HTML_TAG_meter:
         return true;
     case HTML_TAG_noscript:
@@ -478,9 +478,7 @@ static void block_open(cutter *k, uint32_t text_node) {
     b->n_links = k->link_depth > 0;
 }
 
-/* Invisible characters that pages sprinkle: soft hyphen, zero-width space and joiners, byte order
- * mark, private-use icons. Returns their length at p, or 0. */
-static size_t invisible(const unsigned char *p, size_t n) {
+size_t content_invisible(const unsigned char *p, size_t n) {
     if (p[0] == 0xc2 && n > 1 && p[1] == 0xad) return 2;
     if (n < 3) return 0;
     if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8b || p[2] == 0x8e || p[2] == 0x8f)) return 3;
@@ -629,7 +627,7 @@ static void add_text(cutter *k, uint32_t n) {
             p += 2;
             continue;
         }
-        size_t skip = *p >= 0xc2 ? invisible(p, left) : 0;
+        size_t skip = *p >= 0xc2 ? content_invisible(p, left) : 0;
         if (skip) {
             p += skip;
             continue;
@@ -686,7 +684,7 @@ static void cut_walk(content *c) {
         bool down = false;
         if (e->tag == HTML_TEXT) add_text(&k, n);
         else if (e->tag == HTML_TAG_br) line_break(&k);
-        else if (e->tag < HTML_N_TAGS && !is_skipped(c, e)) {
+        else if (e->tag < HTML_N_TAGS && !content_skips(c, e)) {
             border(&k, n, false);
             enter_element(&k, n);
             down = e->first && !(content_at(c, n)->flags & IN_NUMBERS && holds_digits_only(t, n));

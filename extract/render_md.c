@@ -64,6 +64,11 @@ static void put_text(writer *w, wt_str s, bool in_table) {
             i += nbsp;
             continue;
         }
+        size_t hidden = c < 0x80 ? 0 : content_invisible((const unsigned char *)s.ptr + i, s.len - i);
+        if (hidden) {
+            i += hidden - 1;
+            continue;
+        }
         if (w->space) wt_buf_add_char(w->out, ' ');
         bool special = !(w->marks & (MARK_CODE | MARK_FORMULA)) && (c == '*' || c == '_' || c == '`' || c == '[' || c == ']' || c == '\\' || c == '<');
         if (special || (in_table && c == '|') || (w->line_start && (c == '#' || c == '>'))) wt_buf_add_char(w->out, '\\');
@@ -81,12 +86,6 @@ static void put_target(writer *w, wt_str href) {
         else wt_buf_add_char(w->out, c);
     }
     wt_buf_add_char(w->out, ')');
-}
-
-/* Does the classifier's cutter pass over this element? */
-static bool is_hidden_tag(uint16_t tag) {
-    return tag == HTML_TAG_script || tag == HTML_TAG_style || tag == HTML_TAG_svg || tag == HTML_TAG_select ||
-           tag == HTML_TAG_template || tag == HTML_TAG_iframe || tag == HTML_TAG_textarea || tag == HTML_TAG_noscript;
 }
 
 static void put_inline(writer *w, const content_block *b, bool in_table) {
@@ -119,7 +118,7 @@ static void put_inline(writer *w, const content_block *b, bool in_table) {
             w->line_start = true;
         }
         if (n == b->last) break;
-        n = is_hidden_tag(x->tag) ? html_skip(t, n, 0) : html_next(t, n, 0);
+        n = html_is_element(t, n) && content_skips(w->c, x) ? html_skip(t, n, 0) : html_next(t, n, 0);
         if (!n) break;
     }
     set_marks(w, 0);

@@ -630,6 +630,22 @@ static void test_memory(void **state) {
     extractor_free(x);
 }
 
+/* What no reader sees goes from text and Markdown alike; what a script's spelling or an emoji needs stays. */
+static void test_invisible(void **state) {
+    wt_str page = WT_STR("<p>Soft&shy;hyphen, zero&#8203;width, &#65279;mark, <ruby>\xe6\xbc\xa2<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>, "
+                         "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae and \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x94\xac stand in this sentence, "
+                         "which is long enough, as sentences go, to be the text of a page.</p>");
+    wt_str expected = WT_STR("Softhyphen, zerowidth, mark, \xe6\xbc\xa2, \xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae and "
+                             "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x94\xac stand");
+    for (int format = EXTRACT_TEXT; format <= EXTRACT_TEI; format++) {
+        extractor *x = extractor_new(&(extract_options){.format = (extract_format)format}, NULL);
+        extract_page p;
+        assert_int_equal(extract_run(x, page, WT_STR(""), WT_STR(""), &p, NULL), 0);
+        assert_true(wt_str_find(p.text, expected) >= 0);
+        extractor_free(x);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_charset), cmocka_unit_test(test_dates), cmocka_unit_test(test_model_rows),
@@ -637,7 +653,7 @@ int main(void) {
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
         cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(dialogs_are_not_the_text),
-        cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory), cmocka_unit_test(test_invisible),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
