@@ -690,7 +690,7 @@ static void cut_walk(content *c) {
             down = e->first && !(content_at(c, n)->flags & IN_NUMBERS && holds_digits_only(t, n));
             if (!down) leave_element(&k, n);
         } else if (e->tag < HTML_N_TAGS) {
-            k.space = k.space || (e->tag != HTML_TAG_script && e->tag != HTML_TAG_style);
+            k.space = k.space || (e->tag != HTML_TAG_script && e->tag != HTML_TAG_style && e->tag != HTML_TAG_rp && e->tag != HTML_TAG_rt);
         }
         if (down) {
             n = e->first;

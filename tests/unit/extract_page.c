@@ -641,7 +641,7 @@ static void test_invisible(void **state) {
         extractor *x = extractor_new(&(extract_options){.format = (extract_format)format}, NULL);
         extract_page p;
         assert_int_equal(extract_run(x, page, WT_STR(""), WT_STR(""), &p, NULL), 0);
-        assert_true(wt_str_find(p.text, expected) >= 0);
+        if (wt_str_find(p.text, expected) < 0) fail_msg("format %d: %.*s", format, WT_FMT(p.text));
         extractor_free(x);
     }
 }
