@@ -24,7 +24,7 @@ void content_free(content *c) {
     memset(c, 0, sizeof *c);
 }
 
-const char *const content_why_text[] = {"undecided", "likely content", "likely boilerplate", "completes a table or code", "stands in a dialog"};
+const char *const content_why_text[] = {"undecided", "likely content", "likely boilerplate", "completes a table or code", "stands beside the text"};
 
 static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
@@ -105,15 +105,31 @@ static void complete_runs(content *c) {
     }
 }
 
-/* What a dialog says (terms, sign-up, a chart of sizes) is not the text of a page that has text outside it. */
-static void drop_dialogs(content *c) {
+/* ---- what stands beside the text ---- */
+/* The caption of a figure that holds no other text: of a picture, not of a listing or a table. */
+static bool is_caption_of_picture(const content *c, const content_block *b) {
+    const html_node *node = c->tree->node;
+    uint32_t n = b->element;
+    while (n && node[n].tag != HTML_TAG_figcaption) n = node[n].parent;
+    if (!n) return false;
+    uint32_t figure = node[n].parent;
+    return node[figure].tag != HTML_TAG_figure || content_at(c, figure)->n_blocks == content_at(c, n)->n_blocks;
+}
+
+static bool is_beside(const content *c, const content_block *b) {
+    return b->flags & (IN_DIALOG | IN_ASIDE | IN_SIGNATURE) || (b->flags & IN_CAPTION && is_caption_of_picture(c, b));
+}
+
+/* Dialogs (terms, sign-up, a chart of sizes), asides, signatures of a forum's members and captions of pictures are not
+ * the text of a page that has text outside them. */
+static void drop_beside(content *c) {
     enum { ENOUGH = 500 };
     uint64_t outside = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) outside += c->block[i].keep && !(c->block[i].flags & IN_DIALOG) ? c->block[i].len : 0;
+    for (size_t i = 0; i < c->n_blocks; i++) outside += c->block[i].keep && !is_beside(c, &c->block[i]) ? c->block[i].len : 0;
     if (outside <= ENOUGH) return;
     for (size_t i = 0; i < c->n_blocks; i++) {
         content_block *b = &c->block[i];
-        if (b->keep && b->flags & IN_DIALOG) b->keep = false, b->why = WHY_DIALOG;
+        if (b->keep && is_beside(c, b)) b->keep = false, b->why = WHY_BESIDE;
     }
 }
 
@@ -161,5 +177,5 @@ void content_find(content *c, const html_tree *t, const page_meta *meta) {
     }
     content_choose(c);
     complete_runs(c);
-    drop_dialogs(c);
+    drop_beside(c);
 }

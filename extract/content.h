@@ -27,7 +27,7 @@ enum {                      /* what a block stands in */
     IN_FOOTER = 1 << 12, IN_ASIDE = 1 << 13, IN_ARTICLE = 1 << 14, IN_MAIN = 1 << 15,
     IN_BODY_PROP = 1 << 16, IN_HIDDEN = 1 << 17, IN_DL = 1 << 18, IN_TIME = 1 << 19,
     IN_ADDRESS = 1 << 20, IN_BOLD = 1 << 21, IN_P = 1 << 22, IN_CODE = 1 << 23, IN_COMMENT = 1 << 24,
-    IN_DIALOG = 1 << 26,
+    IN_DIALOG = 1 << 26, IN_SIGNATURE = 1 << 27,
     IN_NUMBERS = 1 << 25            /* named like the line numbers beside code; not handed down */
 };
 
@@ -51,7 +51,7 @@ typedef struct {
     float first_chance;             /* of round 1 */
 } content_block;
 
-typedef enum { WHY_UNDECIDED, WHY_LIKELY, WHY_UNLIKELY, WHY_COMPLETES, WHY_DIALOG } content_why;
+typedef enum { WHY_UNDECIDED, WHY_LIKELY, WHY_UNLIKELY, WHY_COMPLETES, WHY_BESIDE } content_why;
 extern const char *const content_why_text[];
 
 typedef struct {                    /* of an element that holds a block */

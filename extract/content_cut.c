@@ -261,7 +261,9 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
             break;
         case HTML_ATTR_class: flags |= flags_of_code_names(e->tag, v);  /* fall through */
         case HTML_ATTR_id:
-            flags |= a->value_len < 200 && contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            if (a->value_len >= 200) break;
+            flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            flags |= contains_nocase(v, "signature") ? IN_SIGNATURE : 0;
             break;
         default: break;
         }

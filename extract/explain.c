@@ -128,7 +128,7 @@ static void add_reasons(wt_buf *out, const content *c, size_t i) {
         uint32_t flag;
         const char *text;
     } places[] = {{IN_HIDDEN, "hidden"}, {IN_DIALOG, "in a dialog"}, {IN_NAV, "in navigation"}, {IN_FOOTER, "in a footer"}, {IN_ASIDE, "in an aside"},
-                  {IN_COMMENT, "among comments"}, {IN_FORM, "in a form"}, {IN_CAPTION, "a caption"}, {IN_HEADER, "in a header"},
+                  {IN_SIGNATURE, "in a signature"}, {IN_COMMENT, "among comments"}, {IN_FORM, "in a form"}, {IN_CAPTION, "a caption"}, {IN_HEADER, "in a header"},
                   {IN_ARTICLE, "in an article"}, {IN_MAIN, "in the main part"}, {IN_BODY_PROP, "marked as the article's body"}};
     const content_block *b = &c->block[i];
     const content_element *e = content_at(c, b->element), *top = content_at(c, c->top);

@@ -436,26 +436,52 @@ static void titles_and_descriptions_are_one_line(void **state) {
     extractor_free(x);
 }
 
-/* A dialog's prose goes where there is a text outside it, and stays where there is none. */
-static void dialogs_are_not_the_text(void **state) {
+/* Prose in a dialog, an aside, a signature or a picture's caption goes where there is a text outside it, and stays where
+ * there is none. */
+static void text_beside_the_text(void **state) {
     static const char prose[] =
         "<p>The tide comes in twice a day on most coasts, and the boats that lie in the mud at noon are afloat again before the evening. "
         "Nobody here looks at a clock for it; the gulls say when.</p><p>In spring the water reaches the wall below the church, and people "
         "carry their chairs out to see it, as their grandparents did when the harbour was still full of herring.</p><p>By the first week "
         "of June the sand has moved again, and the children have to learn anew where it is safe to wade and where the ground gives way.</p>";
     static const char terms[] = "<p>We keep what you tell us for as long as the law asks, and share it with those who carry your parcel to your door.</p>";
+    static const char *const beside[][2] = {
+        {"<div role=dialog>", "</div>"},
+        {"<aside>", "</aside>"},
+        {"<div class='post-signature'>", "</div>"},
+        {"<figure><img src=bay.jpg><figcaption>", "</figcaption></figure>"},
+    };
     wt_err err;
     extractor *x = extractor_new(&(extract_options){0}, &err);
-    for (int both = 0; both < 2; both++) {
+    for (size_t k = 0; k < 2 * sizeof beside / sizeof *beside; k++) {
+        const bool both = k & 1;
+        const char *const *tag = beside[k / 2];
         wt_buf page = {0};
-        wt_buf_printf(&page, "<title>The tide</title><body><article><h1>The tide</h1>%s%s<div role=dialog>%s</div></article>", both ? prose : "", both ? prose : "",
-                      both ? terms : prose);
+        wt_buf_printf(&page, "<title>The tide</title><body><article><h1>The tide</h1>%s%s%s%s%s</article>", both ? prose : "", tag[0],
+                      both ? terms : prose, tag[1], both ? prose : "");
         extract_page p;
         assert_int_equal(extract_run(x, wt_buf_view(&page), WT_STR("https://sea.example/tide"), WT_STR("text/html"), &p, &err), 0);
         assert_true(wt_str_find(p.text, WT_STR("safe to wade")) >= 0);
         assert_true(wt_str_find(p.text, WT_STR("your parcel")) < 0);
         wt_buf_free(&page);
     }
+    extractor_free(x);
+}
+
+/* The caption of a listing is no picture's. */
+static void captions_of_listings_stay(void **state) {
+    static const char page[] =
+        "<title>Files</title><body><main><h1>Reading a file</h1><p>A program that reads a file has to say what happens when there is none, and most programs "
+        "say it badly, for the case is rare while they are written and frequent when they are used.</p><p>So the name of the file belongs into the message, with the "
+        "reason that the system gave, and the way out if there is one.</p><figure class=listing><pre><code>FILE *f = fopen(name, \"r\");\nif (!f) return fail(name);\n</code></pre>"
+        "<figcaption>Listing 9-3: Opening a file</figcaption></figure><p>The second line of listing 9-3 is the one that people leave out. They find out a year later, at "
+        "night, from a log that says nothing but that a number was not zero.</p><p>What the function does with the name is its own affair, but it should quote it, so that "
+        "an empty one can be seen.</p></main>";
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    extract_page p;
+    assert_int_equal(extract_run(x, wt_str_of(page), WT_STR("https://files.example/9"), WT_STR("text/html"), &p, &err), 0);
+    assert_true(wt_str_find(p.text, WT_STR("Opening a file")) >= 0);
     extractor_free(x);
 }
 
@@ -652,7 +678,7 @@ int main(void) {
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
-        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(dialogs_are_not_the_text),
+        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(text_beside_the_text), cmocka_unit_test(captions_of_listings_stay),
         cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory), cmocka_unit_test(test_invisible),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
