@@ -1,7 +1,8 @@
 /* charset.h - a page's bytes as UTF-8, whatever they were (WHATWG Encoding, HTML 13.2.3).
  * The order: byte order mark; UTF-16 without one; the HTTP header; <meta> in the first 1,024 bytes;
  * a later <meta>; a guess by uchardet on the text without its tags; windows-1252. One rule stands
- * above header and meta: bytes that are valid UTF-8 and not plain ASCII are UTF-8. */
+ * above header and meta: bytes that are valid UTF-8 and not plain ASCII are UTF-8. Plain ASCII that switches to
+ * kanji by escape sequences is ISO-2022-JP. */
 #ifndef WT_EXTRACT_CHARSET_H
 #define WT_EXTRACT_CHARSET_H
 
