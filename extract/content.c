@@ -116,8 +116,26 @@ static bool is_caption_of_picture(const content *c, const content_block *b) {
     return node[figure].tag != HTML_TAG_figure || content_at(c, figure)->n_blocks == content_at(c, n)->n_blocks;
 }
 
+/* Documentation writes its notes and warnings as asides. */
+static bool is_note(const content *c, const content_block *b) {
+    static const char *const words[] = {"note", "warning", "tip", "caution", "important", "danger", "admonition", "callout", "alert"};
+    const html_node *node = c->tree->node;
+    uint32_t n = b->element;
+    while (n && node[n].tag != HTML_TAG_aside) n = node[n].parent;
+    wt_str class = n ? html_attr_get(c->tree, n, HTML_ATTR_class) : WT_STR("");
+    while (class.len) {
+        wt_str name = wt_str_cut(&class, ' ');
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            if (wt_str_starts(name, wt_str_of(words[k])) || wt_str_ends(name, wt_str_of(words[k]))) return true;
+    }
+    return false;
+}
+
 static bool is_beside(const content *c, const content_block *b) {
-    return b->flags & (IN_DIALOG | IN_ASIDE | IN_SIGNATURE) || (b->flags & IN_CAPTION && is_caption_of_picture(c, b));
+    if (b->flags & IN_DIALOG) return true;
+    if (b->flags & IN_SIGNATURE) return !(b->flags & (IN_CODE | IN_PRE));
+    if (b->flags & IN_ASIDE) return !is_note(c, b);
+    return b->flags & IN_CAPTION && is_caption_of_picture(c, b);
 }
 
 /* Dialogs (terms, sign-up, a chart of sizes), asides, signatures of a forum's members and captions of pictures are not

@@ -240,6 +240,23 @@ static uint32_t flags_of_code_names(uint16_t tag, wt_str class) {
     return flags;
 }
 
+/* Names of a forum member's signature: "signature", "post-signature", "msg_12_signature"; not javadoc's "member-signature" of a method. */
+static bool names_signature(uint16_t tag, wt_str names) {
+    static const char *const owners[] = {"post", "poster", "message", "msg", "user", "forum"};
+    if (tag != HTML_TAG_div && tag != HTML_TAG_td && tag != HTML_TAG_tr && tag != HTML_TAG_aside) return false;
+    while (names.len) {
+        wt_str name = wt_str_cut(&names, ' ');
+        const char *at = memmem(name.ptr, name.len, "ignature", 8);
+        if (!at || at == name.ptr || (at[-1] | 32) != 's') continue;
+        wt_str owner = {name.ptr, (size_t)(at - name.ptr) - 1};
+        while (owner.len && !((owner.ptr[owner.len - 1] | 32) >= 'a' && (owner.ptr[owner.len - 1] | 32) <= 'z')) owner.len--;
+        if (!owner.len) return true;
+        for (size_t k = 0; k < sizeof owners / sizeof *owners; k++)
+            if (wt_str_ends(owner, wt_str_of(owners[k]))) return true;
+    }
+    return false;
+}
+
 static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
     uint32_t flags = 0;
     for (uint32_t i = 0; i < e->n_attrs; i++) {
@@ -263,7 +280,7 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
         case HTML_ATTR_id:
             if (a->value_len >= 200) break;
             flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
-            flags |= contains_nocase(v, "signature") ? IN_SIGNATURE : 0;
+            flags |= names_signature(e->tag, v) ? IN_SIGNATURE : 0;
             break;
         default: break;
         }

@@ -468,6 +468,31 @@ static void text_beside_the_text(void **state) {
     extractor_free(x);
 }
 
+/* Documentation has asides that are notes, and signatures that are methods'. */
+static void notes_and_methods_stay(void **state) {
+    static const char page[] =
+        "<title>Class Reader</title><body><main><h1>Class Reader</h1><p>A reader takes characters from a source, one at a time or many at once, and knows where it stands in it. "
+        "Most programs want a buffered one, since a call of the system for each character costs more than all the rest of the work.</p>%s<p>When the source comes to its end, the "
+        "reader gives minus one and stays there. It may be closed more than once, and reading from a closed one is an error that is told by an exception. A reader that is shared by "
+        "threads needs a lock of its own, for the position is moved by each of them, and the characters that one has taken are lost to the others.</p></main>";
+    static const char *const kept[] = {
+        "<aside class='note'><p>Close the reader when the work is done, or the file stays open for as long as the program runs.</p></aside>",
+        "<aside class='docs-admonition'><p>Close the reader when the work is done, or the file stays open for as long as the program runs.</p></aside>",
+        "<div class='member-signature'><span>public</span> int skip(long count, Reader done) throws IOException, IllegalArgumentException</div>",
+        "<p class='func_signature'>public int skip(long count, Reader done) throws IOException, IllegalArgumentException, and nothing else</p>"};
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
+        wt_buf html = {0};
+        wt_buf_printf(&html, page, kept[k]);
+        extract_page p;
+        assert_int_equal(extract_run(x, wt_buf_view(&html), WT_STR("https://docs.example/reader"), WT_STR("text/html"), &p, &err), 0);
+        if (wt_str_find(p.text, WT_STR(" done")) < 0) fail_msg("lost: %s", kept[k]);
+        wt_buf_free(&html);
+    }
+    extractor_free(x);
+}
+
 /* The caption of a listing is no picture's. */
 static void captions_of_listings_stay(void **state) {
     static const char page[] =
@@ -678,7 +703,7 @@ int main(void) {
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
-        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(text_beside_the_text), cmocka_unit_test(captions_of_listings_stay),
+        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(text_beside_the_text), cmocka_unit_test(captions_of_listings_stay), cmocka_unit_test(notes_and_methods_stay),
         cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory), cmocka_unit_test(test_invisible),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
