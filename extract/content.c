@@ -132,22 +132,25 @@ static bool is_note(const content *c, const content_block *b) {
 }
 
 static bool is_beside(const content *c, const content_block *b) {
-    if (b->flags & IN_DIALOG) return true;
     if (b->flags & IN_SIGNATURE) return !(b->flags & (IN_CODE | IN_PRE));
     if (b->flags & IN_ASIDE) return !is_note(c, b);
     return b->flags & IN_CAPTION && is_caption_of_picture(c, b);
 }
 
-/* Dialogs (terms, sign-up, a chart of sizes), asides, signatures of a forum's members and captions of pictures are not
- * the text of a page that has text outside them. */
+/* Dialogs (terms, sign-up, a chart of sizes) are not the text of a page that has text outside them. Nor are asides,
+ * signatures of a forum's members and captions of pictures, where that is the larger part: one that nobody closed
+ * holds the rest of the page. */
 static void drop_beside(content *c) {
     enum { ENOUGH = 500 };
-    uint64_t outside = 0;
-    for (size_t i = 0; i < c->n_blocks; i++) outside += c->block[i].keep && !is_beside(c, &c->block[i]) ? c->block[i].len : 0;
+    uint64_t outside = 0, beside = 0;
+    for (size_t i = 0; i < c->n_blocks; i++) {
+        const content_block *b = &c->block[i];
+        if (b->keep && !(b->flags & IN_DIALOG)) *(is_beside(c, b) ? &beside : &outside) += b->len;
+    }
     if (outside <= ENOUGH) return;
     for (size_t i = 0; i < c->n_blocks; i++) {
         content_block *b = &c->block[i];
-        if (b->keep && is_beside(c, b)) b->keep = false, b->why = WHY_BESIDE;
+        if (b->keep && (b->flags & IN_DIALOG || (beside < outside && is_beside(c, b)))) b->keep = false, b->why = WHY_BESIDE;
     }
 }
 

@@ -493,6 +493,24 @@ static void notes_and_methods_stay(void **state) {
     extractor_free(x);
 }
 
+/* An aside that nobody closed holds the rest of the page. */
+static void an_open_aside_is_the_page(void **state) {
+    wt_err err;
+    extractor *x = extractor_new(&(extract_options){0}, &err);
+    wt_buf page = {0};
+    wt_buf_add_str(&page, WT_STR("<title>The tide</title><body><article><h1>The tide</h1>"));
+    for (int i = 0; i < 24; i++) {
+        if (i == 6) wt_buf_add_str(&page, WT_STR("<aside>"));
+        wt_buf_printf(&page, "<p>In week %d of the year the tide came in twice a day as it does on most coasts, and the boats that lay in the mud at noon were "
+                             "afloat again before the evening.</p>", i);
+    }
+    extract_page p;
+    assert_int_equal(extract_run(x, wt_buf_view(&page), WT_STR("https://sea.example/tide"), WT_STR("text/html"), &p, &err), 0);
+    assert_true(wt_str_find(p.text, WT_STR("In week 3 ")) >= 0 && wt_str_find(p.text, WT_STR("In week 20 ")) >= 0);
+    wt_buf_free(&page);
+    extractor_free(x);
+}
+
 /* The caption of a listing is no picture's. */
 static void captions_of_listings_stay(void **state) {
     static const char page[] =
@@ -703,7 +721,8 @@ int main(void) {
         cmocka_unit_test(test_model_lanes),
         cmocka_unit_test(test_filter_webtext), cmocka_unit_test(test_filter_gopher), cmocka_unit_test(test_filter_repetition),
         cmocka_unit_test(test_filter_c4), cmocka_unit_test(test_filter_fineweb), cmocka_unit_test(test_site_lines), cmocka_unit_test(test_article),
-        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(text_beside_the_text), cmocka_unit_test(captions_of_listings_stay), cmocka_unit_test(notes_and_methods_stay),
+        cmocka_unit_test(titles_and_descriptions_are_one_line), cmocka_unit_test(text_beside_the_text), cmocka_unit_test(captions_of_listings_stay),
+        cmocka_unit_test(an_open_aside_is_the_page), cmocka_unit_test(notes_and_methods_stay),
         cmocka_unit_test(test_code), cmocka_unit_test(test_authors), cmocka_unit_test(test_formats), cmocka_unit_test(test_explain), cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory), cmocka_unit_test(test_invisible),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
