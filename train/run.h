@@ -37,7 +37,7 @@ typedef struct {
     double last_loss, last_norm, last_rate;
     double step_cpu;               /* CPU seconds of the last step, all threads, this rank */
     double squares;                /* of the gradients so far, fused updates */
-    bool bad_part, updated;        /* updated: the last step was good and changed the weights */
+    bool bad_part, updated;        /* updated: the last step was sound and changed the weights */
     const optim_step *fused_step;
     bool last_pass, idle;          /* idle: the last step had no window for this rank */
     uint64_t sent_bytes;           /* to other ranks, when the line of the log before was written */
@@ -61,6 +61,10 @@ int run_log_line(run *r, wt_buf *line, wt_err *err);
 /* Windows first, first + 1, ... as inputs, targets and, if asked, each token's first visible key. */
 int run_read_windows(run *r, shard_loader *feed, shard_set *set, uint64_t first, int n, wt_err *err);
 int run_step(run *r, wt_err *err);
+/* Whether the weights give a loss that is finite and not far above guessing, on every rank: what is saved must. 1, 0, -1 on failure. */
+int run_is_sound(run *r, wt_err *err);
+/* Fails with what a person needs to know of a run that diverged, and the ways out. */
+int run_diverged(const run *r, const char *what, wt_err *err);
 
 /* ---- run_watch.c ---- */
 /* What is due after a step besides the checkpoint: log, validation, sample. */

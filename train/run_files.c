@@ -78,7 +78,7 @@ int run_discard_latest(const run *r, wt_err *err) {
     size_t n = list_checkpoints(r, steps), i = 0;
     while (i < n && steps[i] >= bad) i++;
     if (i == n)
-        return wt_fail(err, WT_EDATA, "no finite loss from the weights of step %llu, and there is no checkpoint before it; lower --lr", bad);
+        return wt_fail(err, WT_EDATA, "the run diverged twice from the weights of step %llu, and there is no checkpoint before it; lower --lr or raise --warmup", bad);
     step_name(steps[i], name);
     return set_link(r, "latest", name, err) || remove_checkpoint(r, bad, err) ? -1 : 0;
 }

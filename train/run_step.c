@@ -2,9 +2,10 @@
  * micro_batch; the gradients of a layer are summed over ranks when the last pass has them. The schedule runs over
  * windows, so that a growing batch does not bend it. Ranks that train apart take the mean over their own windows
  * instead, and meet every sync_every steps. A step whose loss or gradient is not finite is passed over;
- * after three in a row the last checkpoint comes back with half the learning rate, and the data goes on. A
+ * after three in a row, or three whose loss is far above that of guessing, the last checkpoint comes back with half the learning rate, and the data goes on. A
  * checkpoint that fails again before a new one was made after a good step is itself bad: it is removed, and the one
- * before comes back. */
+ * before comes back. Weights of such a loss are never saved; a run that has them at its end, or after the last
+ * return, has diverged and fails. */
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +16,9 @@
 #include "train/run.h"
 
 enum { BAD_STEPS_MAX = 3, ROLLBACKS_MAX = 5 };
+
+/* All ids equally likely cost log(V): no healthy run, however young, comes near ten times that. False for NaN. */
+static bool loss_is_sound(const run *r, double loss) { return loss < 10 * log(r->shape.vocab); }
 
 static double learning_rate_at(const run *r, uint64_t samples) {
     const train_options *o = &r->o;
@@ -141,6 +145,29 @@ static int add_gradients(run *r, uint64_t windows, wt_err *err) {
     return 0;
 }
 
+/* The last window once more, which the weights before this step had seen: about a third of one window's work. */
+int run_is_sound(run *r, wt_err *err) {
+    double loss = 0;
+    behind_finish(r->behind);
+    gpt_pass pass = {.B = 1, .T = r->o.seq_len, .tokens = r->inputs, .targets = r->targets, .again = r->plan.again,
+                     .key_start = r->o.document_mask ? r->key_start : NULL};
+    int result = run_read_windows(r, r->feed, r->data, r->at.samples - 1, 1, err);
+    if (result == 0) result = gpt_pass_run(r->m, &pass, &loss, err);
+    if (wt_cluster_agree(result, err)) return -1;
+    return !wt_cluster_any(!loss_is_sound(r, loss));
+}
+
+int run_diverged(const run *r, const char *what, wt_err *err) {
+    char *latest = run_path(r, "latest"), target[64] = "";
+    ssize_t length = readlink(latest, target, sizeof target - 1);
+    wt_fail(err, WT_EDATA, "the run diverged at step %llu (loss %g, gradient norm %g, lr %g): %s; lower --lr or raise --warmup", (unsigned long long)r->at.step,
+            r->last_loss, r->last_norm, r->last_rate, what);
+    size_t n = err ? strlen(err->text) : 0;
+    if (err && length > 0) snprintf(err->text + n, sizeof err->text - n, ", or go on from the last good weights with --init-from %s/%s and another -o", r->o.output, target);
+    free(latest);
+    return -1;
+}
+
 /* Returns to `latest`, or to the one before where `latest` has failed already. */
 static int load_last_good(run *r, wt_err *err) {
     int failed = 0;
@@ -162,11 +189,10 @@ static int roll_back(run *r, wt_err *err) {
     char *latest = run_path(r, "latest");
     bool saved = wt_is_dir(latest);
     free(latest);
-    if (now.rollbacks >= ROLLBACKS_MAX)
-        return wt_fail(err, WT_EDATA, "the loss is not finite even after %d returns to a checkpoint with a lower learning rate; lower --lr", ROLLBACKS_MAX);
-    if (!saved) return wt_fail(err, WT_EDATA, "the loss is not finite in %d steps and no checkpoint was saved yet; lower --lr", BAD_STEPS_MAX);
+    if (now.rollbacks >= ROLLBACKS_MAX) return run_diverged(r, "no sound loss, also after returns to a checkpoint with half the learning rate each", err);
+    if (!saved) return run_diverged(r, "no sound loss in several steps, and no checkpoint was saved yet", err);
     if (load_last_good(r, err)) return -1;
-    wt_warn("step %llu: %d steps in a row without a finite loss; back to the weights of step %llu with half the learning rate",
+    wt_warn("step %llu: %d steps in a row without a sound loss; back to the weights of step %llu with half the learning rate",
             (unsigned long long)now.step, BAD_STEPS_MAX, (unsigned long long)r->at.step);
     r->at.step = now.step, r->at.samples = now.samples, r->at.tokens = now.tokens, r->at.skipped = now.skipped;
     r->at.rollbacks = now.rollbacks + 1, r->at.rate_scale = now.rate_scale / 2, r->at.skipped_in_row = 0;
@@ -201,17 +227,19 @@ int run_step(run *r, wt_err *err) {
     if (!good) gpt_grad_zero(r->m);
     r->at.step++, r->at.samples += windows, r->at.tokens += windows * (uint64_t)o->seq_len;
     if (good && run_apart(r) && (r->at.step % o->sync_every == 0 || r->at.samples >= r->total_samples)) outer_step(&r->outer, r->m, o->outer_rate, o->outer_momentum);
-    r->last_norm = norm, r->last_rate = step.learning_rate, r->updated = good;
+    bool sound = good && loss_is_sound(r, r->last_loss);
+    r->last_norm = norm, r->last_rate = step.learning_rate, r->updated = sound;
     r->step_cpu = wt_cpu_seconds() - cpu;
     r->waited_s += r->x.waited_s + r->outer.x.waited_s;
     r->x.waited_s = r->outer.x.waited_s = 0;
-    if (good) {
-        r->at.previous_norm = norm, r->at.skipped_in_row = 0;
+    if (good) r->at.previous_norm = norm;
+    if (sound) {
+        r->at.skipped_in_row = 0;
         double fresh = fmax(0.05, 2.0 / (double)(r->at.step + 1));      /* the fast fall of the first steps is soon forgotten */
         r->at.loss_smooth = r->at.loss_smooth > 0 ? (1 - fresh) * r->at.loss_smooth + fresh * r->last_loss : r->last_loss;
         return 0;
     }
-    r->at.skipped++, r->at.skipped_in_row++;
-    wt_warn("step %llu: loss %g, gradient norm %g: step passed over", (unsigned long long)r->at.step, r->last_loss, norm);
+    r->at.skipped += !good, r->at.skipped_in_row++;
+    wt_warn("step %llu: loss %g, gradient norm %g: %s", (unsigned long long)r->at.step, r->last_loss, norm, good ? "far above guessing" : "step passed over");
     return r->at.skipped_in_row >= BAD_STEPS_MAX ? roll_back(r, err) : 0;
 }

@@ -199,9 +199,13 @@ static int train_loop(run *r, wt_err *err) {
         wt_progress_set(r->at.tokens);
         wt_progress_note("step %llu, loss %.4f (%.4f), lr %.2e, norm %.2f, %.0f%% of gemm", (unsigned long long)r->at.step, r->last_loss,
                          r->at.loss_smooth, r->last_rate, r->last_norm, 100 * share);
-        result = run_watch(r, seconds, share, rate, last, err);
-        bool due = run_every(r->at.step, o->save_every, false) && r->updated;    /* what a rollback returns to is good */
-        if (result == 0 && (last || stop || save || due)) result = run_save(r, err);
+        bool due = last || stop || save || (run_every(r->at.step, o->save_every, false) && r->updated);
+        int sound = due ? run_is_sound(r, err) : 1;
+        if (sound < 0) result = -1;
+        else result = run_watch(r, seconds, share, rate, last && sound, err);
+        if (result == 0 && due && sound) result = run_save(r, err);
+        else if (result == 0 && last) result = run_diverged(r, "its weights give no sound loss", err);
+        else if (result == 0 && due) wt_warn("step %llu: the weights give no sound loss: no checkpoint", (unsigned long long)r->at.step);
         if (result == 0 && stop && !last) result = wt_stop_error(err);
     }
     wt_progress_end();

@@ -30,6 +30,10 @@ done
 equal "a checkpoint has the same size whoever wrote it" "$(wc -c <one1/latest/state.wtts)" "$(wc -c <r1.3/latest/state.wtts)"
 check "bytes that were sent are logged" grep -q '"sent_bytes":[1-9]' r1.2/log.jsonl
 
+on_ranks 2 "$M" "$@" --lr 1e38 --warmup 0 --steps 8 -o nan2 >nan.log 2>&1; equal "a run that diverges stops all ranks" $? 1
+check "with words" grep -q "diverged at step .*lower --lr" nan.log
+check "and saves nothing" sh -c '! ls -d nan2/step-*'
+
 # A rank dies: the run ends, the last checkpoint is whole. Two ranks go on where three were, and stop on a signal to one of
 # them; a process alone ends it.
 "$BIN/wt-train" "$@" --steps 150 -o whole

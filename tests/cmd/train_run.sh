@@ -81,14 +81,21 @@ cp -r parts broken; printf 'x' | dd of="$(readlink -f broken/latest)/state.wtts"
 sed -i 's/"complete"/"running"/' broken/run.json
 check_fails 1 "a damaged state" "$BIN/wt-train" "$@" -o broken
 
-# A learning rate that breaks everything: steps are passed over, the run goes back, then gives up with words.
-check_fails 1 "no finite loss and no checkpoint" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --save-every 0 -o nan
-says "back to the weights of step" "no finite loss: back to a checkpoint" "$BIN/wt-train" "$@" --lr 1e18 --warmup 4 --save-every 1 -o nan2
-# A step may be good and leave weights that are not: the second return goes to an older checkpoint than the first.
-"$BIN/wt-train" "$@" --lr 1e3 --warmup 8 --save-every 1 --sample-every 0 -o nan3 > nan3.log 2>&1
-returns=$(sed -n 's/.*back to the weights of step \([0-9]*\).*/\1/p' nan3.log | head -2 | tr '\n' ' ')
+# A run that diverges stops with words and leaves no checkpoint of weights that are lost: at once, at its end, or after returns.
+check_fails 1 "no sound loss and no checkpoint" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --save-every 0 -o nan
+check "a diverged run has saved nothing" sh -c '! ls -d nan/step-* nan/latest'
+says "diverged at step 2 .*loss -?nan, gradient norm -?nan, lr 5e\+37.*lower --lr" "its last words" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --steps 2 -o nan1
+check_fails 1 "weights that broke in the last step" "$BIN/wt-train" "$@" --lr 1e38 --warmup 0 --steps 1 -o nan2
+check_fails 1 "a loss that is finite and absurd" "$BIN/wt-train" "$@" --lr 1e3 --warmup 8 --save-every 1 -o nan3
+check "of which nothing is saved either" sh -c '! ls -d nan2/step-* nan3/step-*'
+# A decay above 1 a step that grows with the warm-up: good weights for some steps, then ever larger ones.
+set -- "$@" --optimizer adamw --steps 200 --warmup 200 --weight-decay 33333 --eval-every 0 --sample-every 0
+"$BIN/wt-train" "$@" --save-every 1 -o far > far.log 2>&1; equal "returns that do not help end the run" $? 1
+returns=$(sed -n 's/.*back to the weights of step \([0-9]*\).*/\1/p' far.log | head -2 | tr '\n' ' ')
 check "weights that failed again are not returned to again ($returns)" sh -c 'test $# -eq 2 && test "$2" -lt "$1"' - $returns
-says "no checkpoint before it" "nothing older to return to" "$BIN/wt-train" "$@" --lr 1e8 --warmup 8 --save-every 1 -o nan4
+good=$(sed -n 's/.*last good weights with --init-from \([^ ]*\) .*/\1/p' far.log)
+check "the way out that it names is one ($good)" "$BIN/wt-train" shards --init-from "$good" --seq-len 32 --steps 2 --batch-tokens 64 -q -j 1 -o out
+says "no checkpoint before it" "nothing older to return to" "$BIN/wt-train" "$@" --save-every 13 -o far2
 
 # Sampling.
 "$BIN/wt-sample" -j 1 whole --prompt "the of" -n 3 --max-tokens 12 --seed 4 -q > a
