@@ -571,10 +571,13 @@ static void add_pre(cutter *k, uint32_t n) {
     while (p < end) {
         size_t len = char_len(*p);
         if (len > (size_t)(end - p)) break;
+        size_t skip = *p >= 0xc2 ? content_invisible(p, len) : 0;
         if (*p <= ' ') {
             if (*p == '\n') k->open->breaks++;
             wt_buf_add_char(text, *p == '\n' || *p == '\t' ? (char)*p : ' ');
-        } else {
+        } else if (len == 2 && *p == 0xc2 && p[1] == 0xa0) {
+            wt_buf_add_char(text, ' ');
+        } else if (!skip) {
             wt_buf_add(text, p, len);
             count_char(k, p, len);
         }

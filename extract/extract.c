@@ -10,6 +10,7 @@
 #include "extract/formulas.h"
 #include "extract/lang.h"
 #include "extract/render.h"
+#include "extract/tidy.h"
 
 enum { PAGE_BYTES_MAX = 64 << 20, PAGE_MEMORY_MAX = 1 << 30, KEPT_BYTES = 64 << 20 };
 
@@ -221,6 +222,7 @@ int extract_run(extractor *x, wt_str bytes, wt_str url, wt_str content_type, ext
     if (check_cost(x, bytes.len, err)) return -1;
     page->parser_refused = !is_plain && x->parser_error.code ? x->parser_error.text : NULL;
     formulas_to_tex(&x->tree);
+    tidy_tree(&x->tree);
     meta_read(&x->tree, url, x->arena, &x->meta);
     content_find(&x->content, &x->tree, &x->meta);
     complete_meta(x);
