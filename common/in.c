@@ -313,6 +313,7 @@ static int member_begin(wt_in *in, wt_err *err) {
         return 0;
     }
     in->member_at = in->raw_base + in->raw_at;
+    in->member_made = 0;
     in->in_member = true;
     /* A pipe's bytes are not waited for. */
     return in->kind == KIND_GZIP && in->raw_bytes ? wt_in_raw_need(in, WT_IN_CHUNK / 2, err) : 0;
@@ -347,6 +348,7 @@ static int span_fill(wt_in *in, wt_err *err) {
         if (n > 0) {
             in->at = in->decoded;
             in->end = in->decoded + n;
+            in->member_made += n;
             if (code) in->failed = true;     /* hand out what came before the damage */
             return 1;
         }

@@ -32,6 +32,7 @@ struct wt_in {
     bool in_member;                  /* the decoder is inside a member */
     bool done;                       /* nothing more will be decoded */
     uint64_t member_at;              /* file offset of the member the span belongs to */
+    uint64_t member_made;            /* decoded bytes of it so far */
 
     uint8_t *decoded;                /* CHUNK bytes, absent for plain */
     const uint8_t *at, *end;         /* decoded bytes not yet handed out */

@@ -17,56 +17,80 @@ static uint64_t plain_jump(wt_in *in, uint64_t n) {
     return n;
 }
 
-/* The decoded size of the frame that begins here, and the size of its header; 0: it does not tell. */
-static uint64_t zstd_frame_look(wt_in *in, size_t *header, bool *has_checksum) {
-    enum { HEADER_MAX = 18 };
-    if (wt_in_raw_need(in, HEADER_MAX, NULL)) return 0;
-    const uint8_t *b = in->raw + in->raw_at;
-    if (wt_in_raw_left(in) < HEADER_MAX || memcmp(b, "\x28\xb5\x2f\xfd", 4) != 0) return 0;
-    static const uint8_t dictionary_bytes[] = {0, 1, 2, 4}, size_bytes[] = {0, 2, 4, 8};
-    bool single = b[4] >> 5 & 1;
-    *header = 5u + !single + dictionary_bytes[b[4] & 3] + (b[4] >> 6 ? size_bytes[b[4] >> 6] : single);
-    *has_checksum = b[4] >> 2 & 1;
-    unsigned long long n = ZSTD_getFrameContentSize(b, HEADER_MAX);
-    return n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR ? 0 : n;
+/* Bytes of the file at `at`, as they are stored; nothing is taken. How many there are of n. */
+static size_t look(const wt_in *in, uint64_t at, uint8_t *bytes, size_t n) {
+    if (at >= in->raw_base && at <= in->raw_base + in->raw_len) {
+        size_t from = (size_t)(at - in->raw_base), left = in->raw_len - from;
+        if (left >= n || in->fd < 0) {
+            if (left < n) n = left;
+            if (n) memcpy(bytes, in->raw + from, n);
+            return n;
+        }
+    }
+    ssize_t got = in->fd < 0 ? 0 : pread(in->fd, bytes, n, (off_t)at);
+    return got > 0 ? (size_t)got : 0;
 }
 
-/* Goes behind the blocks that begin here (RFC 8878, section 3.1.1.2). */
-static bool zstd_blocks_pass(wt_in *in) {
+typedef struct {
+    uint64_t size, blocks;           /* decoded bytes, above 0; where in the file its blocks begin */
+    bool has_checksum;
+} zstd_frame;
+
+/* False: no frame begins at `at`, or it does not tell its size. */
+static bool zstd_frame_look(const wt_in *in, uint64_t at, zstd_frame *f) {
+    enum { HEADER_MAX = 18 };
+    uint8_t b[HEADER_MAX];
+    static const uint8_t dictionary_bytes[] = {0, 1, 2, 4}, size_bytes[] = {0, 2, 4, 8};
+    if (look(in, at, b, HEADER_MAX) < HEADER_MAX || memcmp(b, "\x28\xb5\x2f\xfd", 4) != 0) return false;
+    bool single = b[4] >> 5 & 1;
+    unsigned long long n = ZSTD_getFrameContentSize(b, HEADER_MAX);
+    f->blocks = at + 5 + !single + dictionary_bytes[b[4] & 3] + (b[4] >> 6 ? size_bytes[b[4] >> 6] : single);
+    f->has_checksum = b[4] >> 2 & 1;
+    f->size = n;
+    return n != 0 && n != ZSTD_CONTENTSIZE_UNKNOWN && n != ZSTD_CONTENTSIZE_ERROR;
+}
+
+/* Where the frame ends, by the heads of its blocks (RFC 8878, section 3.1.1.2). */
+static bool zstd_frame_end(const wt_in *in, const zstd_frame *f, uint64_t *end) {
+    *end = f->blocks;
     for (bool last = false; !last;) {
-        if (wt_in_raw_need(in, 3, NULL) || wt_in_raw_left(in) < 3) return false;
-        const uint8_t *b = in->raw + in->raw_at;
+        uint8_t b[3];
+        if (look(in, *end, b, 3) < 3) return false;
         uint32_t head = b[0] | b[1] << 8 | (uint32_t)b[2] << 16;
         bool repeated = (head >> 1 & 3) == 1;
         last = head & 1;
-        if (!wt_in_raw_seek(in, in->raw_base + in->raw_at + 3 + (repeated ? 1 : head >> 3))) return false;
+        *end += 3 + (repeated ? 1 : head >> 3);
     }
+    *end += f->has_checksum ? 4 : 0;
     return true;
 }
 
-/* Passes over whole zstd frames of up to n bytes together, where they tell their sizes and another one follows. */
+/* Passes over the rest of a frame and whole ones, up to n bytes together, where they tell their sizes and another one
+ * follows. Who leaves a frame in its middle never knows whether its checksum is right: who reads its end does. */
 static uint64_t zstd_jump(wt_in *in, uint64_t n) {
-    uint64_t done = 0, size, here;
-    size_t header;
-    bool has_checksum, unused;
-    if (in->in_member || in->done) return 0;
-    for (;;) {
-        here = in->raw_base + in->raw_at;
-        size = zstd_frame_look(in, &header, &has_checksum);
-        if (size == 0 || size > n - done) break;
-        if (!wt_in_raw_seek(in, here + header) || !zstd_blocks_pass(in) ||
-            !wt_in_raw_seek(in, in->raw_base + in->raw_at + (has_checksum ? 4 : 0)) || zstd_frame_look(in, &header, &unused) == 0) break;
-        done += size;
+    uint64_t used = in->in_member || in->at < in->end ? in->member_made - (uint64_t)(in->end - in->at) : 0;
+    uint64_t here = in->in_member || in->at < in->end ? in->member_at : in->raw_base + in->raw_at, done = 0, end;
+    zstd_frame f, behind;
+    if (in->done && in->at == in->end) return 0;
+    for (bool there = zstd_frame_look(in, here, &f); there && f.size >= used && f.size - used <= n - done; f = behind) {
+        if (!zstd_frame_end(in, &f, &end) || !zstd_frame_look(in, end, &behind)) break;
+        done += f.size - used;
+        here = end;
+        used = 0;
     }
+    if (done == 0) return 0;
     wt_in_raw_seek(in, here);
+    ZSTD_DCtx_reset(in->zstd, ZSTD_reset_session_only);
+    in->at = in->end = NULL;
+    in->in_member = in->done = false;
     return done;
 }
 
 /* What can be passed over of the next n bytes without looking at them; one byte is left at the least. */
 static uint64_t jump(wt_in *in, uint64_t n) {
     wt_in_learn(in);
-    if (in->failed || in->at < in->end || !can_seek(in)) return 0;
-    uint64_t done = in->kind == KIND_PLAIN ? plain_jump(in, n) : in->kind == KIND_ZSTD ? zstd_jump(in, n) : 0;
+    if (in->failed || !can_seek(in)) return 0;
+    uint64_t done = in->kind == KIND_ZSTD ? zstd_jump(in, n) : in->kind == KIND_PLAIN && in->at == in->end ? plain_jump(in, n) : 0;
     in->offset += done;
     return done;
 }

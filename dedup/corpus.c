@@ -32,7 +32,7 @@ enum { BATCH_BYTES = 4 << 20, BATCHES_IN_ROUND = 4 };
 enum { N_IN, N_KEPT, BYTES_IN, BYTES_KEPT, N_PARAGRAPHS, N_TOO_LONG, N_MARKED, N_CAUSE, N_COUNTERS = N_CAUSE + DEDUP_N_CAUSES };
 
 typedef struct {
-    lines_batch lines;          /* of another rank: passed over */
+    lines_batch lines;          /* of another rank: where it lies */
     wt_str *id;                 /* of each, as it may be written; NULL: not plain */
     size_t id_cap;
     dedup_batch **keys;         /* of judge_docs documents each */
@@ -61,12 +61,11 @@ typedef struct {
 
 /* ---- reading and working ---- */
 
-static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
+static int batch_read(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
     if (__atomic_load_n(&r->limit_reached, __ATOMIC_RELAXED)) return 0;
-    return lines_next(r->in, &b->lines, mine, err);
+    return lines_next(r->in, &((batch *)item)->lines, err);
 }
-
-static int batch_read(void *ctx, void *item, wt_err *err) { return batch_fill(ctx, item, true, err); }
 
 static void *batch_new(void *ctx) {
     batch *b = wt_xcalloc(1, sizeof *b);
@@ -288,17 +287,14 @@ static int batch_write(void *ctx, void *item, wt_err *err) {
 /* ---- several ranks ---- */
 
 /* A round ends with a part, as the filters are saved there. */
-static int rank_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) {
-    batch *b = item;
-    int got = batch_fill(ctx, b, mine, err);
-    *last = b->lines.ends_part;
-    return got;
-}
 static uint64_t rank_ahead(void *ctx) { return lines_ahead(((const run *)ctx)->in); }
+static int rank_go(void *ctx, uint64_t from, uint64_t to, wt_err *err) { return lines_go(((const run *)ctx)->in, from, to, err); }
+static int rank_meet(void *ctx, const void *item, wt_err *err) { return lines_meet(((const run *)ctx)->in, &((const batch *)item)->lines, err); }
 
 static void keys_pack(void *ctx, const void *item, wt_buf *bytes) {
     const run *r = ctx;
     const batch *b = item;
+    lines_pack(&b->lines, bytes);
     pack_bytes(bytes, &b->n_keys, sizeof b->n_keys);
     for (size_t k = 0; k < b->n_keys; k++) dedup_batch_pack(r->d, b->keys[k], bytes);
 }
@@ -307,6 +303,7 @@ static void keys_unpack(void *ctx, void *item, wt_str *bytes) {
     const run *r = ctx;
     batch *b = item;
     size_t n;
+    lines_unpack(&b->lines, bytes);
     memcpy(&n, unpack_bytes(bytes).ptr, sizeof n);
     for (b->n_keys = 0; b->n_keys < n;) dedup_batch_unpack(r->d, keys_begin(b), bytes);
 }
@@ -314,7 +311,7 @@ static void keys_unpack(void *ctx, void *item, wt_str *bytes) {
 static int ranks_round(run *r, rounds *x, wt_err *err) {
     size_t n = 0;
     int result = 0;
-    rounds_share(x, keys_pack, keys_unpack);
+    if (rounds_share(x, keys_pack, keys_unpack, err)) return -1;
     for (; n < rounds_size(x) && !r->limit_reached; n++)
         if (batch_judge(r, rounds_item(x, n), err)) return -1;
     if (r->counting) return 0;
@@ -328,7 +325,8 @@ static int ranks_round(run *r, rounds *x, wt_err *err) {
 
 static int ranks_run(run *r, wt_err *err) {
     rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .turns = BATCHES_IN_ROUND,
-                                            .item_new = batch_new, .item_free = batch_free, .ahead = rank_ahead, .read = rank_read, .work = batch_work});
+                                            .item_new = batch_new, .item_free = batch_free, .ahead = rank_ahead,
+                                            .go = rank_go, .read = batch_read, .work = batch_work, .meet = rank_meet});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = ranks_round(r, x, err)) == 0) {}
     rounds_free(x);

@@ -2,7 +2,7 @@
  *   sketches   INDEX_BINS x 2 bytes a document
  *   documents  index_doc records
  *   ids        JSON, one behind the other
- *   batches    number of the first document of each batch of lines (lines.h), and of all
+ *   batches    number of the first document behind each cut of the lines (lines.h), and of all
  *   bands-R-N  sorted runs of (band key, document); range R of the keys
  *   sketched   JSON; its presence says that the files above are complete
  *   decisions  index_decision records; its presence says that they are
@@ -44,7 +44,7 @@ typedef struct {
 typedef struct {
     lines_batch lines;
     size_t n;                   /* documents; also of another rank's batch */
-    uint64_t i_batch, first;    /* number of the first of them */
+    uint64_t first;             /* number of the first of them */
     counters count;
     wt_arena *arena;
     /* pass 1 */
@@ -72,7 +72,6 @@ typedef struct {
     counters count;
     /* reading */
     lines *in;
-    uint64_t n_read;            /* batches */
     bool limit_reached;
     /* pass 1 */
     u64_list firsts;            /* what goes to the file of batches */
@@ -92,16 +91,18 @@ static int n_ranks(void) { return wt_cluster_size(); }
 /* ---- reading ---- */
 
 /* In pass 2 there are as many batches as there were in pass 1. */
-static int batch_fill(run *r, batch *b, bool mine, wt_err *err) {
+static int batch_read(void *ctx, void *item, wt_err *err) {
+    run *r = ctx;
+    batch *b = item;
     if (__atomic_load_n(&r->limit_reached, __ATOMIC_RELAXED)) return 0;
-    if (r->m_batches.bytes && r->n_read + 1 == r->m_batches.n / sizeof(uint64_t)) return 0;
-    b->i_batch = r->n_read++;
     b->count = (counters){0};
-    return lines_next(r->in, &b->lines, mine, err);
+    int got = lines_next(r->in, &b->lines, err);
+    return got > 0 && r->m_batches.bytes && b->lines.i_cut + 1 >= r->m_batches.n / sizeof(uint64_t) ? 0 : got;
 }
 
-static int batch_read(void *ctx, void *item, wt_err *err) { return batch_fill(ctx, item, true, err); }
 static uint64_t turn_ahead(void *ctx) { return lines_ahead(((const run *)ctx)->in); }
+static int turn_go(void *ctx, uint64_t from, uint64_t to, wt_err *err) { return lines_go(((const run *)ctx)->in, from, to, err); }
+static int turn_meet(void *ctx, const void *item, wt_err *err) { return lines_meet(((const run *)ctx)->in, &((const batch *)item)->lines, err); }
 
 static void *batch_new(void *ctx) {
     batch *b = wt_xcalloc(1, sizeof *b);
@@ -126,16 +127,10 @@ typedef struct {
     int (*round)(run *r, rounds *x, wt_err *err);
 } stage;
 
-static int turn_read(void *ctx, void *item, bool mine, bool *last, wt_err *err) {
-    batch *b = item;
-    int got = batch_fill(ctx, b, mine, err);
-    *last = b->lines.ends_part;
-    return got;
-}
-
 static int rounds_run(run *r, const stage *s, wt_err *err) {
     rounds *x = rounds_new(&(rounds_config){.ctx = r, .threads = r->job->all.threads, .turns = BATCHES_IN_ROUND,
-                                            .item_new = batch_new, .item_free = batch_free, .ahead = turn_ahead, .read = turn_read, .work = s->work});
+                                            .item_new = batch_new, .item_free = batch_free, .ahead = turn_ahead,
+                                            .go = turn_go, .read = batch_read, .work = s->work, .meet = turn_meet});
     int got;
     while ((got = rounds_next(x, err)) > 0 && (got = s->round(r, x, err)) == 0) {}
     rounds_free(x);
@@ -146,7 +141,6 @@ static int read_all(run *r, const char *label, const stage *s, wt_err *err) {
     wt_pipeline p = {.ctx = r, .threads = r->job->all.threads, .stop_on_signal = true, .item_new = batch_new,
                      .item_free = batch_free, .read = batch_read, .work = s->work, .write = s->write};
     r->in = lines_new(r->job->all.inputs, BATCH_BYTES, r->job->all.part_bytes);
-    r->n_read = 0;
     r->limit_reached = false;
     wt_progress_begin(label, "documents", r->n_docs);
     int result = n_ranks() > 1 ? rounds_run(r, s, err) : wt_pipeline_run(&p, err);
@@ -251,7 +245,7 @@ static int batch_place(run *r, batch *b, wt_err *err) {
     }
     b->first = r->n_docs;
     if (r->n_docs + b->n >= UINT32_MAX) return wt_fail(err, WT_ELIMIT, "an index holds up to 2^32 - 2 documents");
-    list_add(&r->firsts, b->first);
+    while (r->firsts.n <= b->lines.i_cut) list_add(&r->firsts, b->first);
     r->n_docs += b->n;
     wt_progress_set(r->n_docs);
     return 0;
@@ -289,11 +283,13 @@ static int sketch_write(void *ctx, void *item, wt_err *err) {
 static void sizes_pack(void *ctx, const void *item, wt_buf *bytes) {
     const batch *b = item;
     uint64_t sizes[2] = {b->n, b->id_bytes};
+    lines_pack(&b->lines, bytes);
     pack_bytes(bytes, sizes, sizeof sizes);
 }
 static void sizes_unpack(void *ctx, void *item, wt_str *bytes) {
     batch *b = item;
     uint64_t sizes[2];
+    lines_unpack(&b->lines, bytes);
     memcpy(sizes, unpack_bytes(bytes).ptr, sizeof sizes);
     b->n = sizes[0], b->id_bytes = sizes[1];
 }
@@ -327,7 +323,7 @@ static int bands_exchange(run *r, const rounds *x, size_t n_batches, wt_err *err
 
 static int sketch_round(run *r, rounds *x, wt_err *err) {
     size_t n = 0;
-    rounds_share(x, sizes_pack, sizes_unpack);
+    if (rounds_share(x, sizes_pack, sizes_unpack, err)) return -1;
     for (; n < rounds_size(x) && !r->limit_reached; n++)
         if (batch_place(r, rounds_item(x, n), err)) return -1;
     int result = bands_exchange(r, x, n, err);
@@ -526,10 +522,10 @@ static int write_marked(const run *r, batch *b, wt_str line, dedup_cause cause, 
 
 /* Documents of the batch as pass 1 found them. */
 static int batch_again(const run *r, batch *b, wt_err *err) {
-    const uint64_t *first = (const uint64_t *)r->m_batches.bytes + b->i_batch;
+    const uint64_t *first = (const uint64_t *)r->m_batches.bytes + b->lines.i_cut;
     b->first = first[0];
     b->n = (size_t)(first[1] - first[0]);
-    bool last = b->i_batch + 2 == r->m_batches.n / sizeof *first;
+    bool last = b->lines.i_cut + 2 == r->m_batches.n / sizeof *first;
     if (b->n == b->lines.n || (b->n < b->lines.n && last && r->job->all.limit)) return 0;
     return wt_fail(err, WT_EDATA, "%zu documents where there were %zu in the first pass; rerun with --force", b->lines.n, b->n);
 }
@@ -609,14 +605,18 @@ static int batch_put(run *r, const batch *b, wt_err *err) {
 }
 
 static int batch_end(run *r, const batch *b, wt_err *err) {
-    wt_progress_set(((const uint64_t *)r->m_batches.bytes)[b->i_batch + 1]);
+    wt_progress_set(((const uint64_t *)r->m_batches.bytes)[b->lines.i_cut + 1]);
     return b->lines.ends_part && (close_part(r, err) || open_part(r, err)) ? -1 : 0;
 }
 
 static int write_batch(void *ctx, void *item, wt_err *err) { return batch_put(ctx, item, err) || batch_end(ctx, item, err) ? -1 : 0; }
 
+static void place_pack(void *ctx, const void *item, wt_buf *bytes) { lines_pack(&((const batch *)item)->lines, bytes); }
+static void place_unpack(void *ctx, void *item, wt_str *bytes) { lines_unpack(&((batch *)item)->lines, bytes); }
+
 static int write_round(run *r, rounds *x, wt_err *err) {
     int result = 0;
+    if (rounds_share(x, place_pack, place_unpack, err)) return -1;
     for (size_t i = 0; i < rounds_size(x) && !result; i++)
         if (rounds_is_mine(x, i)) result = batch_put(r, rounds_item(x, i), err);
     if (wt_cluster_agree(result, err) || part_meet(&r->part, err)) return -1;

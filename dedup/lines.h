@@ -2,7 +2,8 @@
  *
  * A part ends behind the first line that makes it part_bytes. Inside a part cuts lie at multiples of batch_bytes, each
  * moved to the end of the line there. So where a batch ends follows from bytes alone, wherever files begin and end, and
- * whoever does not want a batch goes to its end without reading what lies before it (wt_in_stretch). */
+ * whoever does not want some batches goes behind them all without reading what lies before (wt_in_stretch): ranks take the
+ * cuts of a round each from one number on, and tell each other afterwards where their batches were. */
 #ifndef WT_DEDUP_LINES_H
 #define WT_DEDUP_LINES_H
 
@@ -17,9 +18,10 @@ typedef struct {
 } lines_place;
 
 typedef struct {
-    wt_buf bytes;               /* empty where the batch was passed over */
-    uint64_t n_bytes;           /* also then */
+    wt_buf bytes;               /* of this rank's batches alone */
+    uint64_t n_bytes, in_part;  /* in_part: bytes of the part before it */
     uint64_t i_part;
+    uint64_t i_cut;             /* rises with each batch; a number is left out where a line goes on behind a cut */
     bool ends_part;
     lines_place after;
     wt_str *line;               /* by lines_split(): without white space around them, and none of white space alone */
@@ -39,10 +41,19 @@ lines *lines_new(const wt_paths *inputs, uint64_t batch_bytes, uint64_t part_byt
 void lines_free(lines *in);
 /* Goes to the beginning of a part, before anything else was taken. */
 void lines_begin_at(lines *in, lines_place at, uint64_t i_part);
-/* 1; 0 at the end; -1. `mine`: its bytes are wanted. */
-int lines_next(lines *in, lines_batch *batch, bool mine, wt_err *err);
-/* Batches that are left of the part or of the input, the same for all who took the same so far: few where it is
+/* 1; 0 at the end of the input or of what lines_go allows; -1. */
+int lines_next(lines *in, lines_batch *batch, wt_err *err);
+
+/* ---- several ranks: rounds of cuts ----
+ * All call lines_ahead, then each goes to its own cuts and takes batches, then all meet all batches of the round, in order. */
+/* Cuts that are left of the part or of the input behind the last round, the same for all: few where it is
  * not known better (compressed files count as what they take on disk), one at the least. */
-uint64_t lines_ahead(const lines *in);
+uint64_t lines_ahead(lines *in);
+/* Batches between these two of them come next, perhaps none. 0 or -1. */
+int lines_go(lines *in, uint64_t from, uint64_t to, wt_err *err);
+/* WT_EDATA where the batch does not begin at the end of the one before. */
+int lines_meet(lines *in, const lines_batch *batch, wt_err *err);
+void lines_pack(const lines_batch *batch, wt_buf *bytes);         /* where it lies, without its bytes */
+void lines_unpack(lines_batch *batch, wt_str *bytes);
 
 #endif

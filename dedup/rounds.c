@@ -1,5 +1,5 @@
-/* rounds.c - the turns: of n batches a rank takes n / ranks behind each other, and reads the next one when it has worked on
- * the one before. Results travel once a round, joined to one message a pair of ranks. */
+/* rounds.c - the turns: of n cuts a rank takes n / ranks behind each other, and reads the next batch when it has worked on
+ * the one before. Behind them all tell each other how many batches they found, as lines may reach over cuts. Results travel once a round, joined to one message a pair of ranks. */
 #include "dedup/rounds.h"
 
 #include <pthread.h>
@@ -13,11 +13,12 @@
 struct rounds {
     rounds_config config;
     int size, rank;
-    size_t n, n_slots;
-    size_t n_dealt;             /* batches the round was thought to have; n where the input did not end before */
+    size_t n, n_slots;          /* batches of all ranks */
+    size_t begin, n_mine;       /* mine: item[begin ..], n_mine */
+    size_t end;                 /* my cuts end here */
     void **item;
     pthread_mutex_t lock;
-    bool full, end_of_input;    /* no more batches in this round; in any */
+    bool gone, none_left;       /* this rank is at its cuts; has passed them */
     bool failed;
     wt_err first_error;
 };
@@ -46,58 +47,84 @@ void rounds_free(rounds *x) {
 
 size_t rounds_size(const rounds *x) { return x->n; }
 void *rounds_item(const rounds *x, size_t i) { return x->item[i]; }
-static size_t owner(const rounds *x, size_t i) { return i * (size_t)x->size / x->n_dealt; }
-bool rounds_is_mine(const rounds *x, size_t i) { return owner(x, i) == (size_t)x->rank; }
+bool rounds_is_mine(const rounds *x, size_t i) { return i >= x->begin && i < x->begin + x->n_mine; }
 
 static void fails(rounds *x, const wt_err *err) {
     if (!x->failed) x->first_error = *err;
     x->failed = true;
 }
 
-/* The next batch, read under the lock: 1 it is mine, 0 it is not, -1 there is none. */
-static int take(rounds *x, void **item) {
+/* My next batch, read under the lock; false: there is none. */
+static bool take(rounds *x, void **item) {
     wt_err err = {0};
-    bool last = false;
-    if (x->failed || x->full || x->end_of_input || x->n == x->n_dealt) return -1;
-    bool mine = rounds_is_mine(x, x->n);
-    *item = x->item[x->n];
-    int got = x->config.read(x->config.ctx, *item, mine, &last, &err);
+    if (x->failed || x->none_left || x->begin + x->n_mine == x->end) return false;
+    *item = x->item[x->begin + x->n_mine];
+    int got = x->gone ? 0 : x->config.go(x->config.ctx, x->begin, x->end, &err);
+    x->gone = true;
+    if (got == 0) got = x->config.read(x->config.ctx, *item, &err);
     if (got < 0) fails(x, &err);
-    x->end_of_input = got == 0;
-    x->full = last;
-    x->n += got > 0;
-    return got > 0 ? mine : -1;
+    x->none_left = got == 0;
+    x->n_mine += got > 0;
+    return got > 0;
 }
 
 /* A batch is worked on by who read it, from its own cache. */
 static void work_turns(void *ctx, int i_thread) {
     rounds *x = ctx;
     void *item;
-    for (int mine = 0; mine >= 0;) {
+    for (bool got = true; got;) {
         wt_err err = {0};
         pthread_mutex_lock(&x->lock);
-        mine = take(x, &item);
+        got = take(x, &item);
         pthread_mutex_unlock(&x->lock);
-        if (mine <= 0 || x->config.work(x->config.ctx, item, i_thread, &err) == 0) continue;
+        if (!got || x->config.work(x->config.ctx, item, i_thread, &err) == 0) continue;
         pthread_mutex_lock(&x->lock);
         fails(x, &err);
         pthread_mutex_unlock(&x->lock);
     }
 }
 
+/* Rank r has cuts from this one on. */
+static size_t first_cut(const rounds *x, size_t cuts, int r) { return (cuts * (size_t)r + (size_t)x->size - 1) / (size_t)x->size; }
+
+/* My batches go behind those of the ranks before, which may have found fewer than they had cuts. */
+static void close_ranks(rounds *x) {
+    uint64_t *n = wt_xcalloc((size_t)x->size, sizeof *n);
+    size_t from = x->begin;
+    n[x->rank] = x->n_mine;
+    wt_cluster_sum_u64(n, (size_t)x->size);
+    x->n = x->begin = 0;
+    for (int r = 0; r < x->size; r++) x->begin += r < x->rank ? n[r] : 0, x->n += n[r];
+    for (size_t i = 0; i < x->n_mine; i++) {
+        void *mine = x->item[from + i];
+        x->item[from + i] = x->item[x->begin + i];
+        x->item[x->begin + i] = mine;
+    }
+    free(n);
+}
+
 int rounds_next(rounds *x, wt_err *err) {
     if (wt_cluster_any(wt_stop_requested())) return wt_stop_error(err);
     uint64_t ahead = x->config.ahead(x->config.ctx);
-    x->n_dealt = ahead < x->n_slots ? (size_t)ahead : x->n_slots;
-    x->n = 0;
-    x->full = false;
+    size_t cuts = ahead < x->n_slots ? (size_t)ahead : x->n_slots;
+    x->begin = first_cut(x, cuts, x->rank), x->end = first_cut(x, cuts, x->rank + 1);
+    x->n_mine = 0;
+    x->gone = x->none_left = false;
     parallel_tasks(x->config.threads, x->config.threads, work_turns, x);
     if (x->failed && err) *err = x->first_error;
-    return wt_cluster_agree(x->failed ? -1 : 0, err) ? -1 : x->n > 0;
+    if (wt_cluster_agree(x->failed ? -1 : 0, err)) return -1;
+    close_ranks(x);
+    return x->n > 0;
 }
 
-void rounds_share(rounds *x, void (*pack)(void *, const void *, wt_buf *), void (*unpack)(void *, void *, wt_str *)) {
-    if (x->size == 1) return;
+static int meet(const rounds *x, wt_err *err) {
+    for (size_t i = 0; i < x->n; i++)
+        if (x->config.meet(x->config.ctx, x->item[i], err)) return -1;
+    return 0;
+}
+
+int rounds_share(rounds *x, void (*pack)(void *, const void *, wt_buf *), void (*unpack)(void *, void *, wt_str *), wt_err *err) {
+    if (x->size == 1) return meet(x, err);
     size_t size = (size_t)x->size;
     wt_buf own = {0};
     for (size_t i = 0; i < x->n; i++)
@@ -111,6 +138,7 @@ void rounds_share(rounds *x, void (*pack)(void *, const void *, wt_buf *), void 
         if (!rounds_is_mine(x, i)) unpack(x->config.ctx, x->item[i], &bytes);
     free(all), free(got);
     wt_buf_free(&own);
+    return meet(x, err);
 }
 
 void pack_bytes(wt_buf *bytes, const void *from, size_t n) {
