@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/cluster.h"
 #include "common/tool.h"
 #include "crawl/crawler_impl.h"
 
@@ -72,8 +73,22 @@ static int dispatch(crawler *c, uint32_t host, uint32_t item, wt_err *err) {
 }
 
 /* ---- saving ---- */
+enum { NAMELESS_MANY = 10 };        /* hosts: a list as unknown as that is no accident */
+
+/* A machine off the network knows no name. That says nothing about the addresses, so while nothing was reached no outcome
+ * is committed, and at the end a long list stays in the queue. Collective. */
+static int judge_names(crawler *c, wt_err *err) {
+    uint64_t sums[] = {c->n_reached, c->n_nameless};
+    wt_cluster_sum_u64(sums, 2);
+    c->names_judged = sums[0] > 0 || sums[1] < NAMELESS_MANY || c->options.give_up_names;
+    return c->names_judged ? 0 : wt_fail(err, WT_EIO, "the resolver knew none of %llu names: is this machine on the network? Their addresses stay in the queue: "
+                                         "the same command tries them again, and with --give-up-names it ends the crawl without them", (unsigned long long)sums[1]);
+}
+
 int crawler_save(crawler *c, wt_err *err) {
     c->saved_at = wt_now();
+    if (c->n_nameless && !c->n_reached && !c->names_judged)
+        return 0;
     if (crawl_state_begin(c->state, err) || store_sync(c->store, err) || crawl_state_commit(c->state, err))
         return wt_context(err, "cannot save the crawl");
     return 0;
@@ -135,6 +150,7 @@ static int handle(crawler *c, exchange *list, wt_err *err) {
             result = job_resolved(c, j, err);
             continue;
         }
+        c->n_reached += j->e.x.status > 0;
         if (j->e.pack_error) {
             if (err)
                 *err = *j->e.err;
@@ -261,6 +277,8 @@ int crawler_run(const crawler_options *options, wt_err *err) {
         if (wind_down(&c, keep, &late) && keep) {
             *err = late;
             result = -1;
+        } else if (result == 0 && judge_names(&c, err)) {
+            result = -1, keep = false;
         } else if (keep && crawler_save(&c, &late)) {
             *err = late;
             result = -1;

@@ -42,6 +42,7 @@ typedef struct {
     int n_connect_to;
     const char *cacert, *proxy;
     bool http2;
+    bool give_up_names;         /* addresses are given up also where no name at all was known */
 
     /* output */
     int level;                  /* gzip */

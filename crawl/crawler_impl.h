@@ -72,6 +72,7 @@ typedef struct {
     uint8_t bytes[16];
     uint8_t family;             /* 0: address unknown */
     bool troubled;              /* its row in the state says so */
+    bool nameless;              /* counted as such */
     float expires;
     double ip_turn;             /* when its turn at its address comes; 0: none was promised */
 } host_info;
@@ -107,7 +108,9 @@ typedef struct crawler {
     job **all_jobs, *free_jobs;
     size_t n_jobs, cap_jobs;
     int n_active, n_asking;     /* jobs; those of them at the resolver */
-    uint64_t n_named, n_nameless;   /* names that the resolver knew, and did not */
+    uint64_t n_reached;         /* names that the resolver knew, answers that came */
+    uint64_t n_nameless;        /* hosts whose name it did not know */
+    bool names_judged;          /* that it knew no name is no fault of this machine */
     task *task;
     size_t n_tasks, cap_tasks;
     uint32_t *free_task;

@@ -311,8 +311,6 @@ void outcome_count(crawler *c, const char *outcome) {
         }
 }
 
-enum { NAMELESS_MANY = 10 };        /* names: a list as unknown as that is no accident */
-
 /* Collective: the numbers are those of all ranks. */
 void crawler_report(crawler *c) {
     uint64_t sums[] = {c->n_urls, c->n_done, c->n_ok, c->total_payload, c->bad_lines + c->bad_urls, c->repeated};
@@ -329,7 +327,4 @@ void crawler_report(crawler *c) {
     for (size_t i = 1; i < N_OUTCOMES; i++)
         if (c->n_outcome[i])
             wt_report_drop(outcome_names[i], c->n_outcome[i]);
-    if (c->n_named == 0 && c->n_nameless >= NAMELESS_MANY)
-        wt_warn("the resolver knew none of %llu names, and their addresses are given up: if this machine was off the network, start again with --force",
-                (unsigned long long)c->n_nameless);
 }

@@ -121,8 +121,10 @@ int job_send(crawler *c, job *j, wt_err *err) {
 
 int job_resolved(crawler *c, job *j, wt_err *err) {
     c->n_asking--;
-    c->n_named += j->resolved == RESOLVE_OK || j->resolved == RESOLVE_PRIVATE;
-    c->n_nameless += j->resolved == RESOLVE_NO_NAME;
+    bool known = j->resolved == RESOLVE_OK || j->resolved == RESOLVE_PRIVATE;
+    c->n_reached += known;
+    c->n_nameless += !known && !c->info[j->host].nameless;
+    c->info[j->host].nameless |= !known;
     if (j->resolved == RESOLVE_PRIVATE)
         return fail_now(c, j, FETCH_PRIVATE, err);
     if (j->resolved != RESOLVE_OK)

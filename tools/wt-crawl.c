@@ -37,6 +37,7 @@ static const wt_opt options[] = {
     {"connect-to", 0, WT_OPT_LIST, &connect_to, "HOST:PORT:ADDR:PORT", "connect elsewhere for this host and port (empty: any); may be repeated"},
     {"cacert", 0, WT_OPT_STRING, &o.cacert, "FILE", "certificates to trust (PEM)", "the system's"},
     {"proxy", 0, WT_OPT_STRING, &o.proxy, "URL", "HTTP or SOCKS proxy", "none"},
+    {"give-up-names", 0, WT_OPT_FLAG, &o.give_up_names, NULL, "give addresses up also where the resolver knew no name at all"},
     {"http2", 0, WT_OPT_FLAG, &o.http2, NULL, "offer HTTP/2 to https hosts"},
     {.type = WT_OPT_GROUP, .help = "output"},
     {"file-bytes", 0, WT_OPT_BYTES, &o.file_bytes, "N", "size at which a new WARC file begins"},

@@ -108,5 +108,15 @@ equal "refused connection" "$(sqlite3 dead.out/state.sqlite 'SELECT outcome FROM
 equal "no TLS there" "$(sqlite3 dead.out/state.sqlite "SELECT outcome IN ('tls', 'connect') FROM pages WHERE id = 2")" 1
 equal "no such name" "$(sqlite3 dead.out/state.sqlite 'SELECT outcome FROM pages WHERE id = 3')" dns
 for i in 0 1 2 3 4 5 6 7 8 9; do echo "http://nowhere$i.invalid/"; done > names
-says 'knew none of 10 names' "a resolver that knows nothing is told of" "$BIN/wt-crawl" names -o names.out --delay 0 --backoff 0.05 --retries 1
+# Off the network: nothing is given up, whatever ends the crawl, until names are known or somebody says so.
+set -- names -o names.out --delay 0 --backoff 0.05 --retries 1
+pending() { sqlite3 names.out/state.sqlite "SELECT count(*) FROM pages WHERE outcome = 'pending'"; }
+says 'knew none of 10 names' "a resolver that knows nothing is told of" "$BIN/wt-crawl" "$@"
+equal "the list is still to be fetched" "$(pending)" 10
+check_fails 1 "it is tried again" "$BIN/wt-crawl" "$@"
+cp -r names.out known.out
+check "with --give-up-names the crawl ends" "$BIN/wt-crawl" "$@" --give-up-names -q
+equal "without them" "$(sqlite3 names.out/state.sqlite "SELECT count(*) FROM pages WHERE outcome = 'dns'")" 10
+check "names that are known by then are fetched" "$BIN/wt-crawl" names -o known.out --delay 0 -q --allow-private --connect-to "::127.0.0.1:$port"
+equal "all of them" "$(sqlite3 known.out/state.sqlite "SELECT count(*) FROM pages WHERE status > 0")" 10
 kill $server
