@@ -11,17 +11,20 @@ if [ "${1:-}" = --remove ]; then
     rm -rf "$root/include/webtext" "$root/lib/libwebtext.a" "$root/lib/pkgconfig/webtext.pc"
     exit 0
 fi
+rm -rf "$root/include/webtext"
 mkdir -p "$root/bin" "$root/lib/pkgconfig" "$root/share/man/man1" "$root/share/bash-completion/completions"
 for t in $(list); do
     install -m 755 "$BUILD/bin/$t" "$root/bin/$t"
     "$BUILD/bin/$t" --man >"$root/share/man/man1/$t.1"
     "$BUILD/bin/$t" --completion >"$root/share/bash-completion/completions/$t"
 done
-for d in common crawl extract dedup bpe shard train report; do
-    mkdir -p "$root/include/webtext/$d"
-    for h in "$d"/*.h; do
-        case $h in *_impl.h | *_tables.h) ;; *) install -m 644 "$h" "$root/include/webtext/$h" ;; esac
-    done
+# Headers: the ground floor's, the front door of each stage, and what these include. The rest are rooms inside.
+public() { for h in "$@"; do echo "$h"; public $(sed -n 's/^#include "\([a-z]*\/[a-z0-9_]*\.h\)".*/\1/p' "$h"); done; }
+ground=$(ls common/*.h | grep -v '_impl\.h$\|_tables\.h$\|/json_scan\.h$')
+for h in $(public $ground crawl/crawl.h extract/extract.h dedup/dedup.h bpe/bpe.h shard/shard.h \
+                  train/train.h train/trainer.h train/eval.h report/report.h | sort -u); do
+    mkdir -p "$root/include/webtext/${h%/*}"
+    install -m 644 "$h" "$root/include/webtext/$h"
 done
 {
     echo "create $root/lib/libwebtext.a"

@@ -33,6 +33,16 @@ int main(void) {
     return wt_json_parse(WT_STR("{\"a\":1}"), &v, &err) ? 1 : 0;
 }
 END
+# Headers: each can be included alone, and with what is installed the examples compile; the rooms inside stay inside.
+cd usr/include/webtext || exit 1
+for h in */*.h; do
+    check "$h can be included alone" sh -c "echo '#include \"$h\"' | gcc -std=c17 -D_GNU_SOURCE -Wall -Werror -fsyntax-only -I. -x c -"
+done
+equal "no inner headers" "$(ls */*_impl.h */*_tables.h crawl/frontier.h crawl/store.h bpe/sort.h dedup/rounds.h train/kernels.h 2>/dev/null)" ""
+for f in "$ROOT"/examples/*.c; do
+    check "$(basename "$f") compiles with the installed headers" gcc -std=c17 -D_GNU_SOURCE -fsyntax-only -I. "$f"
+done
+cd "$TMP" || exit 1
 export PKG_CONFIG_PATH="$TMP/usr/lib/pkgconfig"
 check "a program outside builds with pkg-config" sh -c 'gcc -std=c17 -D_GNU_SOURCE outside.c -o outside $(pkg-config --cflags --libs webtext)'
 check "and runs" ./outside
