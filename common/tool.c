@@ -10,6 +10,7 @@
 #include "common/cluster.h"
 #include "common/fs.h"
 #include "common/memory.h"
+#include "common/out.h"
 #include "common/tool_impl.h"
 
 wt_this_run wt_this;
@@ -32,6 +33,7 @@ static int scaled(const char *text, double unit, uint64_t *out, wt_err *err) {
     if (unit == 1024 && end[0] == 'B') end++;
     if (*end) return wt_fail(err, WT_EARG, "'%s' is not a number with k, M, G or T", text);
     if (x * scale >= 0x1p64) return wt_fail(err, WT_EARG, "'%s' is too large", text);
+    if (unit == 1000 && fabs(x * scale - round(x * scale)) > 1e-3) return wt_fail(err, WT_EARG, "'%s' is not a whole number", text);
     /* Whole numbers above 2^53 must not go through a double. */
     char *whole_end;
     uint64_t whole = strtoull(text, &whole_end, 10);
@@ -40,6 +42,16 @@ static int scaled(const char *text, double unit, uint64_t *out, wt_err *err) {
 }
 
 int wt_parse_count(const char *text, uint64_t *out, wt_err *err) { return scaled(text, 1000, out, err); }
+
+static int parse_int(const char *text, int64_t *out, wt_err *err) {
+    bool negative = text[0] == '-';
+    uint64_t n;
+    if (wt_parse_count(text + negative, &n, err)) return -1;
+    if (n > INT64_MAX) return wt_fail(err, WT_EARG, "'%s' is too large", text);
+    *out = negative ? -(int64_t)n : (int64_t)n;
+    return 0;
+}
+
 int wt_parse_bytes(const char *text, uint64_t *out, wt_err *err) { return scaled(text, 1024, out, err); }
 
 int wt_parse_time(const char *text, int64_t *unix_s, wt_err *err) {
@@ -69,11 +81,7 @@ int wt_opt_set(const wt_opt *o, const char *value, wt_err *err) {
         *(bool *)o->target = is_choice("true|yes|1", value);
         break;
     case WT_OPT_STRING: *(const char **)o->target = value; break;
-    case WT_OPT_INT:
-        errno = 0;
-        *(int64_t *)o->target = strtoll(value, &end, 10);
-        if (end == value || *end || errno) result = wt_fail(err, WT_EARG, "'%s' is not a whole number", value);
-        break;
+    case WT_OPT_INT: result = parse_int(value, o->target, err); break;
     case WT_OPT_COUNT: result = wt_parse_count(value, o->target, err); break;
     case WT_OPT_BYTES: result = wt_parse_bytes(value, o->target, err); break;
     case WT_OPT_FLOAT:
@@ -224,6 +232,12 @@ void wt_tool_start(const wt_tool *tool, int argc, char **argv, wt_args *args) {
         wt_fail(&err, WT_EARG, "--threads: %ld is not in 1..4096", (long)threads);
         usage_error(tool, command, &err);
     }
+    if (wt_cluster_rank() == 0 && wt_report_check(args, &err)) {
+        fprintf(stderr, "%s: --report: %s\n", tool->name, err.text);
+        if (wt_cluster_size() > 1) wt_cluster_abort(1);
+        exit(1);
+    }
+    err = (wt_err){0};
     args->threads = threads ? (int)threads : wt_cpu_count();
     if (args->n_inputs == 0 && !tool->inputs_optional) {
         wt_fail(&err, WT_EARG, "an input is needed ('-' is standard input)");
@@ -252,7 +266,7 @@ int wt_tool_end(const wt_tool *tool, int result, const wt_err *err) {
             wt_buf json = {0};
             wt_err report_err = {0};
             wt_report_write(&json);
-            if (wt_write_file(wt_this.args->report, wt_buf_view(&json), &report_err)) {
+            if (wt_out_whole(wt_this.args->report, wt_buf_view(&json), &report_err)) {
                 fprintf(stderr, "%s: %s\n", tool->name, report_err.text);
                 if (code == 0) code = 1;
             }

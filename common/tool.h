@@ -28,7 +28,7 @@
 typedef enum {
     WT_OPT_FLAG,    /* bool *          sets true; --no-NAME sets false */
     WT_OPT_STRING,  /* const char **   */
-    WT_OPT_INT,     /* int64_t *       plain integer, may be negative */
+    WT_OPT_INT,     /* int64_t *       as a count, may be negative */
     WT_OPT_COUNT,   /* uint64_t *      k M G = thousands ... */
     WT_OPT_BYTES,   /* uint64_t *      KiB MiB GiB or K M G = 1024 ... */
     WT_OPT_FLOAT,   /* double *        */

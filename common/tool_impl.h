@@ -24,6 +24,8 @@ void wt_print_completion(FILE *f, const wt_tool *tool, const wt_opt *common);
 void wt_stderr_lock(void);          /* clears the live line; words then go out whole */
 void wt_stderr_unlock(void);
 void wt_report_print(FILE *f, const char *verdict);
+/* Fails where --report could not be written: before the work, not behind it. */
+int wt_report_check(const wt_args *args, wt_err *err);
 void wt_report_result(const char *verdict, const wt_err *err);
 void wt_add_args(wt_buf *json);     /* "args":["..."] of this run */
 

@@ -2,10 +2,14 @@
  * written as JSON for programs; wt-report reads them back. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cluster.h"
+#include "common/fs.h"
 #include "common/json.h"
 #include "common/memory.h"
+#include "common/out.h"
 #include "common/tool_impl.h"
 
 typedef enum { COUNT, DROP, NUMBER, STRING, JSON } fact_kind;
@@ -76,6 +80,27 @@ uint64_t wt_report_get(const char *name) {
     uint64_t n = f ? f->n : 0;
     pthread_mutex_unlock(&facts.lock);
     return n;
+}
+
+/* A folder that is not there yet may be the output's own. */
+static bool lies_in_output(const wt_args *args) {
+    size_t n = args->output ? strlen(args->output) : 0;
+    while (n > 1 && args->output[n - 1] == '/') n--;
+    return n > 0 && strncmp(args->report, args->output, n) == 0 && args->report[n] == '/';
+}
+
+int wt_report_check(const wt_args *args, wt_err *err) {
+    struct stat st;
+    if (!args->report) return 0;
+    if (wt_is_dir(args->report)) return wt_fail(err, WT_EIO, "'%s' is a folder", args->report);
+    if (stat(args->report, &st) == 0 && !S_ISREG(st.st_mode))      /* who reads a pipe would take this for the end */
+        return access(args->report, W_OK) ? wt_fail_errno(err, "cannot write '%s'", args->report) : 0;
+    wt_out *out = wt_out_open(args->report, err);      /* as it will be written; nothing is kept */
+    if (out) {
+        wt_out_abort(out);
+        return 0;
+    }
+    return err->code == WT_ENOTFOUND && lies_in_output(args) ? 0 : -1;
 }
 
 void wt_report_result(const char *verdict, const wt_err *err) {

@@ -45,3 +45,15 @@ says "cannot open 'dead/gone.jsonl'" "a link to nowhere is named" "$BIN/wt-dedup
 check "and the output was not claimed" test ! -e from-dead
 mkdir none
 says "no input files in folder 'none'; looked for names ending in .warc .warc.gz" "an empty folder" "$BIN/wt-extract" none -o docs -q
+
+# ---- a report that could not be written is told of before the work ----
+for t in "dedup few.jsonl --exact" "bpe train few.jsonl --vocab-size 300" "links few.jsonl" "extract one.warc.gz"; do
+    for at in nowhere/r.json dead; do
+        # shellcheck disable=SC2086
+        check_fails 1 "wt-${t%% *} --report $at" "$BIN/wt-${t%% *}" ${t#* } -o unreported --report $at
+        check "before the work" test ! -e unreported
+    done
+done
+check "in the output's own folder" "$BIN/wt-dedup" few.jsonl -o own --exact -q --report own/r.json
+check "it is there" test -s own/r.json
+says '"tool":"wt-dedup"' "into a pipe" sh -c "'$BIN/wt-dedup' few.jsonl -o own2 --exact -q --report /dev/stdout | cat"

@@ -27,12 +27,15 @@ static void values_parse(void **state) {
     assert_int_equal(x, 2048);
     assert_int_equal(wt_parse_bytes("3GiB", &x, &err), 0);
     assert_int_equal(x, 3221225472);
-    static const char *const wrong[] = {"", "x", "-1", "1x", "1 k", "99999999999999999999", "99999999999999G", "0x10", " 1", "+1", "inf", "nan"};
+    static const char *const wrong[] = {"", "x", "-1", "1x", "1 k", "99999999999999999999", "99999999999999G", "0x10", " 1", "+1", "inf", "nan", "-2k"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (wt_parse_count(wrong[i], &x, &err) == 0) fail_msg("count '%s' was taken as %llu", wrong[i], (unsigned long long)x);
         assert_int_equal(err.code, WT_EARG);
         assert_int_equal(wt_parse_bytes(wrong[i], &x, &err), -1);
     }
+    assert_int_equal(wt_parse_count("1.5", &x, &err), -1);
+    assert_int_equal(wt_parse_count("2.3k", &x, &err), 0);
+    assert_int_equal(x, 2300);
     assert_int_equal(wt_parse_time("2017-12-31T23:59:59Z", &t, &err), 0);
     assert_int_equal(t, 1514764799);
     assert_int_equal(wt_parse_time("1970-01-01", &t, &err), 0);
@@ -54,6 +57,12 @@ static void options_are_set_by_type(void **state) {
                   {"float", 0, WT_OPT_FLOAT, &f}, {"choice", 0, WT_OPT_CHOICE, &choice, "a|b"}, {"list", 0, WT_OPT_LIST, &list}};
     assert_int_equal(wt_opt_set(&o[0], "true", &err), 0);
     assert_int_equal(wt_opt_set(&o[1], "", &err), 0);
+    assert_int_equal(wt_opt_set(&o[2], "-2k", &err), 0);
+    assert_int_equal(i, -2000);
+    assert_int_equal(wt_opt_set(&o[2], "1k", &err), 0);
+    assert_int_equal(i, 1000);
+    assert_int_equal(wt_opt_set(&o[2], "10000000000G", &err), -1);
+    assert_int_equal(wt_opt_set(&o[2], "--7", &err) & wt_opt_set(&o[2], "-", &err) & wt_opt_set(&o[2], "1.5", &err), -1);
     assert_int_equal(wt_opt_set(&o[2], "-7", &err), 0);
     assert_int_equal(wt_opt_set(&o[3], "1e-6", &err), 0);
     assert_int_equal(wt_opt_set(&o[4], "b", &err), 0);
