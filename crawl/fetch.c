@@ -31,6 +31,107 @@ const char *fetch_end_name(fetch_end end) {
 
 void fetch_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
+/* ---- the proxy, before the crawl ---- */
+static const char *proxy_default_port(const char *scheme) {
+    return strcmp(scheme, "https") == 0 ? "443" : "1080";      /* as libcurl has it */
+}
+
+static bool is_proxy_scheme(const char *scheme) {
+    static const char *const known[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(scheme, known[i]) == 0)
+            return true;
+    return false;
+}
+
+static int proxy_connect(const char *host, const char *port, wt_err *err) {
+    CURL *e = curl_easy_init();
+    wt_buf url = {0};
+    wt_buf_printf(&url, "http://%s:%s/", host, port);
+    curl_easy_setopt(e, CURLOPT_URL, url.ptr);
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, 10L);
+    CURLcode code = curl_easy_perform(e);
+    curl_easy_cleanup(e);
+    wt_buf_free(&url);
+    return code == CURLE_OK ? 0 : wt_fail(err, WT_EIO, "no proxy answers at %s port %s: %s", host, port, curl_easy_strerror(code));
+}
+
+int fetch_proxy_check(const char *proxy, wt_err *err) {
+    CURLU *u = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    wt_buf full = {0};
+    fetch_global_init();
+    wt_buf_printf(&full, "%s%s", strstr(proxy, "://") ? "" : "http://", proxy);
+    CURLUcode code = curl_url_set(u, CURLUPART_URL, full.ptr, CURLU_NON_SUPPORT_SCHEME);
+    if (code == CURLUE_OK)
+        code = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(u, CURLUPART_HOST, &host, 0);
+    int result = 0;
+    if (code != CURLUE_OK || host[0] == 0)
+        result = wt_fail(err, WT_EARG, "--proxy is no URL like http://host:port: %s", code ? curl_url_strerror(code) : "no host");
+    else if (!is_proxy_scheme(scheme))
+        result = wt_fail(err, WT_EARG, "--proxy: '%s' is not one of http, https, socks4, socks4a, socks5, socks5h", scheme);
+    else
+        result = proxy_connect(host, curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK ? port : proxy_default_port(scheme), err);
+    curl_free(scheme), curl_free(host), curl_free(port);
+    curl_url_cleanup(u);
+    wt_buf_free(&full);
+    return result;
+}
+
+/* ---- the proxy ---- */
+/* Its parts as curl reads them; "http://" and 1080 where nothing else is said. NULL: it is no proxy's address. */
+static CURLU *proxy_parts(const char *proxy, char **scheme) {
+    static const char *const schemes[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    wt_buf text = {0};
+    CURLU *parts = curl_url();
+    bool known = false;
+    wt_buf_printf(&text, "%s%s", strstr(proxy, "://") ? "" : "http://", proxy);
+    if (curl_url_set(parts, CURLUPART_URL, text.ptr, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_SCHEME, scheme, 0) == CURLUE_OK)
+        for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+            known |= strcmp(*scheme, schemes[i]) == 0;
+    wt_buf_free(&text);
+    if (known)
+        return parts;
+    curl_url_cleanup(parts);
+    return NULL;
+}
+
+int fetch_proxy_check(const char *proxy, double timeout_s, wt_err *err) {
+    char *scheme = NULL, *host = NULL, *port = NULL, why[CURL_ERROR_SIZE] = "";
+    fetch_global_init();
+    CURLU *parts = proxy_parts(proxy, &scheme);
+    int result = 0;
+    if (!parts || curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        result = wt_fail(err, WT_EARG, "--proxy '%s' is not [http|https|socks4|socks4a|socks5|socks5h://]HOST[:PORT]", proxy);
+    } else {
+        wt_buf url = {0};
+        if (curl_url_get(parts, CURLUPART_PORT, &port, 0) != CURLUE_OK)
+            port = NULL;
+        wt_buf_printf(&url, "http://%s:%s/", host, port ? port : strcmp(scheme, "https") ? "1080" : "443");
+        CURL *easy = curl_easy_init();
+        curl_easy_setopt(easy, CURLOPT_URL, url.ptr);
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_s * 1000) + 1);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
+        CURLcode code = curl_easy_perform(easy);
+        if (code != CURLE_OK)
+            result = wt_fail(err, WT_EIO, "the proxy '%s' cannot be reached: %s", proxy, why[0] ? why : curl_easy_strerror(code));
+        curl_easy_cleanup(easy);
+        wt_buf_free(&url);
+    }
+    curl_free(scheme), curl_free(host), curl_free(port);
+    curl_url_cleanup(parts);
+    return result;
+}
+
 /* ---- callbacks of the multi handle ---- */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known) {
     lane *l = user;

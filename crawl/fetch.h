@@ -40,6 +40,9 @@ typedef enum {          /* why the body is not whole (WARC-Truncated) */
     FETCH_CUT_LOST      /* FETCH_BROKEN within the body */
 } fetch_cut;
 
+/* Whether that is a proxy's URL (WT_EARG) and something listens there (WT_EIO). What it says names no password. */
+int fetch_proxy_check(const char *proxy, wt_err *err);
+
 typedef struct {
     const char *user_agent;
     const char *accept;         /* value of Accept; NULL: pages */
@@ -89,6 +92,9 @@ typedef struct fetch {
 typedef struct fetcher fetcher;
 
 void fetch_global_init(void);   /* once, before threads */
+/* Connects to the proxy, and sends nothing: a crawl need not learn page by page that it is not there. WT_EARG: no proxy's
+ * address; WT_EIO: nothing answers within timeout_s. */
+int fetch_proxy_check(const char *proxy, double timeout_s, wt_err *err);
 fetcher *fetcher_new(const fetch_options *options, wt_err *err);
 void fetcher_free(fetcher *f);
 void fetcher_start(fetcher *f, fetch *job);           /* borrowed until it comes back */

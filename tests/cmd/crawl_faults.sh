@@ -119,4 +119,12 @@ check "with --give-up-names the crawl ends" "$BIN/wt-crawl" "$@" --give-up-names
 equal "without them" "$(sqlite3 names.out/state.sqlite "SELECT count(*) FROM pages WHERE outcome = 'dns'")" 10
 check "names that are known by then are fetched" "$BIN/wt-crawl" names -o known.out --delay 0 -q --allow-private --connect-to "::127.0.0.1:$port"
 equal "all of them" "$(sqlite3 known.out/state.sqlite "SELECT count(*) FROM pages WHERE status > 0")" 10
+
+# A proxy that is not there is said at once, before anything is made.
+check_fails 2 "an address that is no proxy's" "$BIN/wt-crawl" names -o proxy.out --proxy gopher://x:70
+check_fails 2 "a port that is none" "$BIN/wt-crawl" names -o proxy.out --proxy 127.0.0.1:99999
+check_fails 1 "a proxy that does not listen" "$BIN/wt-crawl" names -o proxy.out --proxy socks5h://127.0.0.1:1
+equal "no folder was made" "$(ls -d proxy.out 2>/dev/null)" ""
+check "one that listens is used" "$BIN/wt-crawl" names -o proxy.out --proxy "127.0.0.1:$port" --ignore-robots --delay 0 --backoff 0.05 --retries 0 -q
+equal "for every address" "$(sqlite3 proxy.out/state.sqlite "SELECT count(*) FROM pages WHERE status > 0")" 10
 kill $server
