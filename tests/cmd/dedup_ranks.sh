@@ -57,6 +57,19 @@ equal "the limit's documents" "$(zstd -dcq lim3/*.zst | wc -l)" 9999
 "$D" docs.jsonl -q --exact >x; ranks 2 docs.jsonl -q --exact >y
 same "standard output of two ranks" x y
 
+# A line longer than the cuts of a round, files of one frame, and a frame that is damaged in its middle.
+(zstd -dcq one--near/*.zst; awk 'BEGIN { printf "{\"id\":\"long\",\"text\":\""; for (i = 0; i < 4000000; i++) printf "w%x ", i; print "\"}" }'; cat docs.jsonl) | zstd -q >long.jsonl.zst
+mkdir frames; zstd -q docs.jsonl -o frames/a.zst; cp one--near/part-00000.jsonl.zst frames/b.zst; cp frames/b.zst frames/c.zst; cp long.jsonl.zst frames/d.zst
+frames=$(ls frames/*.zst)
+"$D" $frames -o frames1 --exact -q -j 1
+for n in 2 3; do ranks $n $frames -o frames$n --exact -q -j 1; same_parts "$n ranks: the same from frames and a line of 30 MB" frames1 frames$n; done
+at=$(($(wc -c <frames/b.zst) / 2)); cp frames/b.zst bad.zst; printf damage! | dd of=bad.zst bs=1 seek=$at conv=notrunc 2>/dev/null
+for n in 2 3; do
+    check_fails 1 "$n ranks: a damaged frame ends all" ranks $n frames/a.zst bad.zst frames/c.zst -o bad$n --exact -q -j 1
+    ranks $n bad.zst frames/c.zst -o told$n.d --exact -q -j 1 2>&1 | grep '^wt-dedup:' | sort | uniq -c >told
+    equal "in the same words on each" "$(grep -c "$n wt-dedup: 'bad.zst' is damaged near byte" told) $(wc -l <told)" "1 1"
+done
+
 # Killed, all ranks or one of them, and continued by another number of ranks. The filters are small enough to be saved.
 kill="docs.jsonl --exact --near --bytes-per-doc 12 --part-bytes 200K --expect 2000 -q -j 1"
 "$D" $kill -o whole
