@@ -83,55 +83,6 @@ int fetch_proxy_check(const char *proxy, wt_err *err) {
     return result;
 }
 
-/* ---- the proxy ---- */
-/* Its parts as curl reads them; "http://" and 1080 where nothing else is said. NULL: it is no proxy's address. */
-static CURLU *proxy_parts(const char *proxy, char **scheme) {
-    static const char *const schemes[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
-    wt_buf text = {0};
-    CURLU *parts = curl_url();
-    bool known = false;
-    wt_buf_printf(&text, "%s%s", strstr(proxy, "://") ? "" : "http://", proxy);
-    if (curl_url_set(parts, CURLUPART_URL, text.ptr, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_SCHEME, scheme, 0) == CURLUE_OK)
-        for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-            known |= strcmp(*scheme, schemes[i]) == 0;
-    wt_buf_free(&text);
-    if (known)
-        return parts;
-    curl_url_cleanup(parts);
-    return NULL;
-}
-
-int fetch_proxy_check(const char *proxy, double timeout_s, wt_err *err) {
-    char *scheme = NULL, *host = NULL, *port = NULL, why[CURL_ERROR_SIZE] = "";
-    fetch_global_init();
-    CURLU *parts = proxy_parts(proxy, &scheme);
-    int result = 0;
-    if (!parts || curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
-        result = wt_fail(err, WT_EARG, "--proxy '%s' is not [http|https|socks4|socks4a|socks5|socks5h://]HOST[:PORT]", proxy);
-    } else {
-        wt_buf url = {0};
-        if (curl_url_get(parts, CURLUPART_PORT, &port, 0) != CURLUE_OK)
-            port = NULL;
-        wt_buf_printf(&url, "http://%s:%s/", host, port ? port : strcmp(scheme, "https") ? "1080" : "443");
-        CURL *easy = curl_easy_init();
-        curl_easy_setopt(easy, CURLOPT_URL, url.ptr);
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
-        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_s * 1000) + 1);
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
-        CURLcode code = curl_easy_perform(easy);
-        if (code != CURLE_OK)
-            result = wt_fail(err, WT_EIO, "the proxy '%s' cannot be reached: %s", proxy, why[0] ? why : curl_easy_strerror(code));
-        curl_easy_cleanup(easy);
-        wt_buf_free(&url);
-    }
-    curl_free(scheme), curl_free(host), curl_free(port);
-    curl_url_cleanup(parts);
-    return result;
-}
-
 /* ---- callbacks of the multi handle ---- */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known) {
     lane *l = user;

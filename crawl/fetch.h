@@ -92,9 +92,6 @@ typedef struct fetch {
 typedef struct fetcher fetcher;
 
 void fetch_global_init(void);   /* once, before threads */
-/* Connects to the proxy, and sends nothing: a crawl need not learn page by page that it is not there. WT_EARG: no proxy's
- * address; WT_EIO: nothing answers within timeout_s. */
-int fetch_proxy_check(const char *proxy, double timeout_s, wt_err *err);
 fetcher *fetcher_new(const fetch_options *options, wt_err *err);
 void fetcher_free(fetcher *f);
 void fetcher_start(fetcher *f, fetch *job);           /* borrowed until it comes back */

@@ -166,7 +166,7 @@ static int check_options(const wt_args *args, wt_err *err) {
         return wt_fail(err, WT_EARG, "--user-agent is one line");
     if (o.cacert && !wt_exists(o.cacert))
         return wt_fail(err, WT_ENOTFOUND, "no certificates at '%s'", o.cacert);
-    return o.proxy ? fetch_proxy_check(o.proxy, o.timeout_s < 10 ? o.timeout_s : 10, err) : 0;
+    return o.proxy ? fetch_proxy_check(o.proxy, err) : 0;
 }
 
 /* What decides which addresses are in the crawl and what of them is kept. */
