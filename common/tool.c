@@ -186,6 +186,10 @@ static void answer_and_exit(const wt_tool *tool, const wt_command *command, cons
         wt_print_man(stdout, tool, common);
     } else if (argc == 2 && strcmp(argv[1], "--completion") == 0) {
         wt_print_completion(stdout, tool, common);
+    } else if (argc == 2 && strcmp(argv[1], "--completion=zsh") == 0) {
+        wt_print_completion_zsh(stdout, tool, common);
+    } else if (argc == 2 && strcmp(argv[1], "--completion=fish") == 0) {
+        wt_print_completion_fish(stdout, tool, common);
     } else {
         return;
     }

@@ -20,7 +20,9 @@ extern wt_this_run wt_this;         /* written once, by wt_tool_start */
 void wt_common_options(wt_args *args, wt_opt out[12]);
 void wt_print_help(FILE *f, const wt_tool *tool, const wt_command *command, const wt_opt *common);
 void wt_print_man(FILE *f, const wt_tool *tool, const wt_opt *common);
-void wt_print_completion(FILE *f, const wt_tool *tool, const wt_opt *common);
+void wt_print_completion(FILE *f, const wt_tool *tool, const wt_opt *common);        /* of bash */
+void wt_print_completion_zsh(FILE *f, const wt_tool *tool, const wt_opt *common);
+void wt_print_completion_fish(FILE *f, const wt_tool *tool, const wt_opt *common);
 void wt_stderr_lock(void);          /* clears the live line; words then go out whole */
 void wt_stderr_unlock(void);
 void wt_report_print(FILE *f, const char *verdict);

@@ -6,17 +6,21 @@ root=$DESTDIR$PREFIX
 list() { ls "$BUILD"/bin; }
 if [ "${1:-}" = --remove ]; then
     for t in $(list); do
-        rm -f "$root/bin/$t" "$root/share/man/man1/$t.1" "$root/share/bash-completion/completions/$t"
+        rm -f "$root/bin/$t" "$root/share/man/man1/$t.1" "$root/share/bash-completion/completions/$t" \
+            "$root/share/zsh/site-functions/_$t" "$root/share/fish/vendor_completions.d/$t.fish"
     done
     rm -rf "$root/include/webtext" "$root/lib/libwebtext.a" "$root/lib/pkgconfig/webtext.pc"
     exit 0
 fi
 rm -rf "$root/include/webtext"
-mkdir -p "$root/bin" "$root/lib/pkgconfig" "$root/share/man/man1" "$root/share/bash-completion/completions"
+mkdir -p "$root/bin" "$root/lib/pkgconfig" "$root/share/man/man1" "$root/share/bash-completion/completions" \
+    "$root/share/zsh/site-functions" "$root/share/fish/vendor_completions.d"
 for t in $(list); do
     install -m 755 "$BUILD/bin/$t" "$root/bin/$t"
     "$BUILD/bin/$t" --man >"$root/share/man/man1/$t.1"
     "$BUILD/bin/$t" --completion >"$root/share/bash-completion/completions/$t"
+    "$BUILD/bin/$t" --completion=zsh >"$root/share/zsh/site-functions/_$t"
+    "$BUILD/bin/$t" --completion=fish >"$root/share/fish/vendor_completions.d/$t.fish"
 done
 # Headers: the ground floor's, the front door of each stage, and what these include. The rest are rooms inside.
 public() { for h in "$@"; do echo "$h"; public $(sed -n 's/^#include "\([a-z]*\/[a-z0-9_]*\.h\)".*/\1/p' "$h"); done; }

@@ -18,6 +18,37 @@ touch "a file.jsonl"
 equal "a file" "$(completes wt-bpe train a)" "a file.jsonl"
 equal "a file behind an option" "$(completes wt-bpe encode -t a)" "a file.jsonl"
 equal "commands where nothing is written yet" "$(cd usr/bin && completes wt-bpe "" | tr ' ' '\n' | grep -cx 'train\|encode\|decode\|stats\|convert')" 5
+# The other shells, where they are installed. Each loads what was installed and is asked in its own way.
+in_fish() { HOME=$TMP fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$TMP/usr/share/fish/vendor_completions.d/${1%% *}.fish" "$1" | cut -f 1 | tr '\n' ' '; }
+if command -v fish >/dev/null; then
+    equal "fish: a command" "$(in_fish "wt-bpe tra")" "train "
+    equal "fish: an option" "$(in_fish "wt-bpe train --vocab-si")" "--vocab-size --vocab-sizes "
+    equal "fish: the choices of a value" "$(in_fish "wt-bpe train --ties ")" "bytes hf raw "
+    equal "fish: an option of a tool that has commands, too" "$(in_fish "wt-crawl --ignore-ro")" "--ignore-robots "
+    for t in $(ls "$BIN"); do check "$t has completions that fish accepts" fish --no-execute "$TMP/usr/share/fish/vendor_completions.d/$t.fish"; done
+else
+    skip "completions of fish" "no fish here"
+fi
+# zsh completes at a terminal only: one is made, and read until it shows what is hoped for.
+cat >at_terminal.zsh <<'END'
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; bindkey '^I' complete-word; print REA''DY"
+seen() { local more; for i in {1..100}; do while zpty -r -t z more; do all+=$more; done; [[ $all == *$1* ]] && return; sleep 0.1; done; return 1; }
+all=; seen READY || exit 1
+all=; zpty -w -n z "$2"$'\t'
+seen "$3" || { print -r -- "$all"; exit 1; }
+END
+in_zsh() { HOME=$TMP timeout 30 zsh -f at_terminal.zsh "$TMP/usr/share/zsh/site-functions" "$@"; }
+if command -v zsh >/dev/null; then
+    check "zsh: a command" in_zsh "wt-bpe tra" "wt-bpe train"
+    check "zsh: an option" in_zsh "wt-bpe train --min-fr" "--min-frequency"
+    check "zsh: the choices of a value" in_zsh "wt-bpe train --ties r" "--ties raw"
+    check "zsh: an option of a tool that has commands, too" in_zsh "wt-crawl --ignore-ro" "--ignore-robots"
+    for t in $(ls "$BIN"); do check "$t has completions that zsh accepts" zsh -n "$TMP/usr/share/zsh/site-functions/_$t"; done
+else
+    skip "completions of zsh" "no zsh here"
+fi
 cat >outside.c <<'END'
 #include "bpe/bpe.h"
 #include "common/json.h"
