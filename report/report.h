@@ -14,16 +14,18 @@
 typedef struct report report;
 
 typedef struct {
-    const char *title;
+    const char *title;          /* borrowed as long as the report lives */
     uint64_t documents_max;     /* read of each folder of documents; 0: all */
-    /* What a crawl's state file says, as JSON (crawl_state_report); NULL: crawls are not known. */
+    /* Appends what a crawl's state file says as JSON (crawl_state_report does). NULL: crawls are not known. */
     int (*crawl)(const char *dir, wt_buf *json, wt_err *err);
 } report_options;
 
-report *report_new(const report_options *options);
+report *report_new(const report_options *options);    /* options are copied; report_free() it */
 void report_free(report *r);
-/* Adds what lies at path. WT_EDATA where it is nothing the line makes, or damaged. */
+/* Reads what lies at path, now; a folder of rank-000, rank-001 ... is all of these. -1 with WT_EDATA where it is nothing the
+ * line makes, or damaged, WT_EARG for a crawl where options.crawl is NULL, and the codes of reading; then only free the report. */
 int report_add(report *r, const char *path, wt_err *err);
+/* Appends the whole page, to html, which the caller frees. */
 void report_write(const report *r, wt_buf *html);
 
 #endif
