@@ -358,8 +358,15 @@ double wt_cluster_sum_f64(double x) {
 }
 
 int wt_cluster_agree(int result, wt_err *err) {
+    uint64_t size = (uint64_t)wt_cluster_size(), rank = (uint64_t)wt_cluster_rank(), first;
     uint64_t code = result == 0 ? 0 : err && err->code ? err->code : WT_EIO;
-    wt_cluster_max_u64(&code, 1);
-    if (result || !code) return result;
-    return code == WT_ESTOP ? wt_stop_error(err) : wt_fail(err, WT_EIO, "another rank failed");
+    wt_err told = {0};
+    first = code ? size - rank : 0;                   /* the larger, the earlier the rank */
+    wt_cluster_max_u64(&first, 1);
+    if (first == 0 || size == 1) return result;
+    if (code && err) told = *err;
+    wt_cluster_broadcast(&told, sizeof told, (int)(size - first));
+    if (size - first == rank) return result;
+    if (told.code == WT_ESTOP) return result ? result : wt_stop_error(err);
+    return wt_fail(err, told.code ? told.code : WT_EIO, "%s", told.text[0] ? told.text : "another rank failed");
 }

@@ -29,8 +29,8 @@ void wt_cluster_exchange(void *const *parts, const size_t *send, void **out, siz
 void wt_cluster_tell(const void *own, size_t n, void **out, size_t *counts);
 /* True on all ranks if it is true on any. */
 bool wt_cluster_any(bool flag);
-/* What fails on one rank fails on all: the others must not wait for it. 0 where no rank's result is a failure; else a rank's own
- * result, or -1 and in words that another rank failed, or WT_ESTOP where another was asked to stop. */
+/* What fails on one rank fails on all: the others must not wait for it. 0 where no rank's result is a failure; else -1 on all,
+ * with the error of the first rank that failed (a rank's own, where the first was only asked to stop). */
 int wt_cluster_agree(int result, wt_err *err);
 /* n bytes of rank `from` come to rank `to`; other ranks may call as well. */
 void wt_cluster_move(void *bytes, size_t n, int from, int to);
