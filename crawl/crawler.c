@@ -272,13 +272,13 @@ int crawler_run(const crawler_options *options, wt_err *err) {
         wt_progress_begin("crawl", "address", c.n_urls);
         wt_progress_set(c.n_done);
         result = crawl_loop(&c, err);
+        if (result == 0)
+            result = judge_names(&c, err);
         bool keep = result == 0 || (err && err->code == WT_ESTOP);
         wt_err late = {0};
         if (wind_down(&c, keep, &late) && keep) {
             *err = late;
             result = -1;
-        } else if (result == 0 && judge_names(&c, err)) {
-            result = -1, keep = false;
         } else if (keep && crawler_save(&c, &late)) {
             *err = late;
             result = -1;
