@@ -32,6 +32,15 @@ bool wt_str_ends(wt_str s, wt_str suffix);
 wt_str wt_str_trim(wt_str s);                         /* ASCII white space at both ends */
 wt_str wt_str_cut(wt_str *rest, char separator);      /* up to the separator; *rest moves past it */
 ptrdiff_t wt_str_find(wt_str s, wt_str needle);       /* first position, or -1 */
+/* Does s hold `lower` (ASCII, its letters lower case) in letters of either case? For short s, in place of a copy. */
+static inline bool wt_str_holds_nocase(wt_str s, wt_str lower) {
+    for (size_t i = 0; i + lower.len <= s.len; i++) {
+        size_t k = 0;
+        while (k < lower.len && (s.ptr[i + k] | 32) == lower.ptr[k]) k++;
+        if (k == lower.len) return true;
+    }
+    return false;
+}
 int wt_str_cmp(wt_str a, wt_str b);                   /* byte order, shorter first on a tie */
 
 typedef struct {

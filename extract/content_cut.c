@@ -201,16 +201,6 @@ static const uint32_t flags_of_tag[HTML_N_TAGS] = {
     [HTML_TAG_address] = IN_ADDRESS, [HTML_TAG_b] = IN_BOLD, [HTML_TAG_strong] = IN_BOLD, [HTML_TAG_p] = IN_P, [HTML_TAG_dialog] = IN_DIALOG,
 };
 
-static bool contains_nocase(wt_str s, const char *lower) {
-    size_t n = strlen(lower);
-    for (size_t i = 0; i + n <= s.len; i++) {
-        size_t k = 0;
-        while (k < n && (s.ptr[i + k] | 32) == lower[k]) k++;
-        if (k == n) return true;
-    }
-    return false;
-}
-
 static bool is_hidden_style(wt_str s) {
     const char *colon = s.ptr;
     while ((colon = memchr(colon, ':', (size_t)(s.ptr + s.len - colon)))) {
@@ -234,9 +224,9 @@ static uint32_t flags_of_code_names(uint16_t tag, wt_str class) {
     uint32_t flags = 0;
     if (class.len > 200) return 0;
     if (tag == HTML_TAG_table || tag == HTML_TAG_div)
-        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) flags |= contains_nocase(class, rows[k]) ? IN_PRE : 0;
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) flags |= wt_str_holds_nocase(class, wt_str_of(rows[k])) ? IN_PRE : 0;
     if (tag == HTML_TAG_td || tag == HTML_TAG_th || tag == HTML_TAG_span || tag == HTML_TAG_div || tag == HTML_TAG_pre || tag == HTML_TAG_a)
-        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) flags |= contains_nocase(class, numbers[k]) ? IN_NUMBERS : 0;
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) flags |= wt_str_holds_nocase(class, wt_str_of(numbers[k])) ? IN_NUMBERS : 0;
     return flags;
 }
 
@@ -264,8 +254,8 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
         wt_str v = {t->bytes.ptr + a->value, a->value_len};
         switch (a->id) {
         case HTML_ATTR_itemprop:
-            flags |= contains_nocase(v, "articlebody") ? IN_BODY_PROP : 0;
-            flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            flags |= wt_str_holds_nocase(v, WT_STR("articlebody")) ? IN_BODY_PROP : 0;
+            flags |= wt_str_holds_nocase(v, WT_STR("comment")) ? IN_COMMENT : 0;
             break;
         case HTML_ATTR_role:
             if (wt_str_eq_nocase(v, WT_STR("main"))) flags |= IN_MAIN;
@@ -279,7 +269,7 @@ static uint32_t flags_of_names(const html_tree *t, const html_node *e) {
         case HTML_ATTR_class: flags |= flags_of_code_names(e->tag, v);  /* fall through */
         case HTML_ATTR_id:
             if (a->value_len >= 200) break;
-            flags |= contains_nocase(v, "comment") ? IN_COMMENT : 0;
+            flags |= wt_str_holds_nocase(v, WT_STR("comment")) ? IN_COMMENT : 0;
             flags |= names_signature(e->tag, v) ? IN_SIGNATURE : 0;
             break;
         default: break;

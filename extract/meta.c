@@ -73,15 +73,7 @@ static wt_str parts_below(finder *f, uint32_t n, size_t max) {
     return wt_arena_copy(f->arena, s);
 }
 
-static bool has_word(wt_str s, const char *lower, size_t n) {
-    for (size_t i = 0; i + n <= s.len; i++) {
-        size_t k = 0;
-        while (k < n && (s.ptr[i + k] | 32) == lower[k]) k++;
-        if (k == n) return true;
-    }
-    return false;
-}
-#define has(s, literal) has_word(s, literal, sizeof(literal) - 1)
+#define has(s, literal) wt_str_holds_nocase(s, WT_STR(literal))
 
 /* ---- what class names and ids say ----
  * Names are looked at once, four letters at a time, for the beginnings of the words that matter: few elements have

@@ -36,16 +36,6 @@ static bool has_word(wt_str list, wt_str word) {
     return false;
 }
 
-static bool holds_nocase(wt_str s, const char *lower) {
-    size_t n = strlen(lower);
-    for (size_t i = 0; i + n <= s.len; i++) {
-        size_t k = 0;
-        while (k < n && (s.ptr[i + k] | 32) == lower[k]) k++;
-        if (k == n) return true;
-    }
-    return false;
-}
-
 /* A link within the page that shows one sign. */
 static bool is_mark(const html_tree *t, uint32_t n) {
     static const char *const signs[] = {"\xc2\xb6", "\xc2\xa7", "#", "\xf0\x9f\x94\x97", "\xe2\x86\xa9", "\xe2\x97\x86"};
@@ -57,14 +47,14 @@ static bool is_mark(const html_tree *t, uint32_t n) {
 }
 
 static bool copies(wt_str s) {
-    return s.len < 100 && (holds_nocase(s, "clipboard") || (holds_nocase(s, "copy") && !holds_nocase(s, "copyright")));
+    return s.len < 100 && (wt_str_holds_nocase(s, WT_STR("clipboard")) || (wt_str_holds_nocase(s, WT_STR("copy")) && !wt_str_holds_nocase(s, WT_STR("copyright"))));
 }
 
 /* A button, or a link of a button's class, of a few words, whose names say that it copies. */
 static bool is_copy_button(const html_tree *t, uint32_t n) {
     wt_str class = html_attr_get(t, n, HTML_ATTR_class);
     bool named = copies(class) || copies(html_attr_get(t, n, HTML_ATTR_id)) || copies(html_attr_get(t, n, HTML_ATTR_title));
-    return named && (t->node[n].tag == HTML_TAG_button || holds_nocase(class, "btn") || holds_nocase(class, "button")) &&
+    return named && (t->node[n].tag == HTML_TAG_button || wt_str_holds_nocase(class, WT_STR("btn")) || wt_str_holds_nocase(class, WT_STR("button"))) &&
            short_text(t, n).len;
 }
 

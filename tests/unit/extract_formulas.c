@@ -8,8 +8,9 @@
 
 #include "extract/extract.h"
 #include "extract/formulas.h"
+#include "tests/html_change.h"
 
-static const struct { const char *what, *html, *text; } cases[] = {
+static const html_case cases[] = {
     {"KaTeX, in a line",
      "a <span class='katex'><span class='katex-mathml'><math><semantics><mrow><mi>E</mi></mrow><annotation encoding='application/x-tex'>E=mc^2"
      "</annotation></semantics></math></span><span class='katex-html' aria-hidden='true'>E=mc2</span></span> b", "a $E=mc^2$ b"},
@@ -37,30 +38,7 @@ static const struct { const char *what, *html, *text; } cases[] = {
     {"an empty one", "<math alttext=' '><mi>x</mi></math><img class=latex alt=' '>", "x"},
 };
 
-/* All text but what is in scripts. */
-static void text_of(const html_tree *t, wt_buf *out) {
-    for (uint32_t n = t->node[0].first; n;) {
-        if (t->node[n].tag == HTML_TEXT) wt_buf_add_str(out, html_text_of(t, n));
-        n = t->node[n].tag == HTML_TAG_script ? html_skip(t, n, 0) : html_next(t, n, 0);
-    }
-    wt_buf_add_char(out, '\0');
-}
-
-static void test_renderers(void **state) {
-    html_tree t;
-    wt_buf out = {0};
-    html_tree_init(&t);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        html_tree_clear(&t);
-        wt_buf_clear(&out);
-        html_parse(&t, wt_str_of(cases[i].html));
-        formulas_to_tex(&t);
-        text_of(&t, &out);
-        if (strcmp(out.ptr, cases[i].text) != 0) fail_msg("%s: '%s' where '%s' is expected", cases[i].what, out.ptr, cases[i].text);
-    }
-    wt_buf_free(&out);
-    html_tree_free(&t);
-}
+static void test_renderers(void **state) { check_html_changes(cases, sizeof cases / sizeof *cases, formulas_to_tex); }
 
 /* TeX is not escaped in Markdown; what only looks like it is. */
 static void test_markdown(void **state) {

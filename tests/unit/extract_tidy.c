@@ -9,8 +9,9 @@
 
 #include "extract/extract.h"
 #include "extract/tidy.h"
+#include "tests/html_change.h"
 
-static const struct { const char *what, *html, *text; } cases[] = {
+static const html_case cases[] = {
     {"Sphinx", "<h1>Rivers<a class='headerlink' href='#rivers' title='Permalink'>\xc2\xb6</a></h1>", "Rivers"},
     {"texinfo, behind a space", "<strong>flow</strong> <em>(a)</em><a class='copiable-link' href='#x'> \xc2\xb6</a>", "flow (a)"},
     {"rustdoc, before the words", "<h2><a class='doc-anchor' href='#e'>\xc2\xa7</a>Examples</h2>", "Examples"},
@@ -26,27 +27,7 @@ static const struct { const char *what, *html, *text; } cases[] = {
      "https://rivers.example/a/long/way/to/the/sea/t"},
 };
 
-static void text_of(const html_tree *t, wt_buf *out) {
-    for (uint32_t n = t->node[0].first; n; n = html_next(t, n, 0))
-        if (t->node[n].tag == HTML_TEXT) wt_buf_add_str(out, html_text_of(t, n));
-    wt_buf_add_char(out, '\0');
-}
-
-static void test_marks_and_buttons(void **state) {
-    html_tree t;
-    wt_buf out = {0};
-    html_tree_init(&t);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        html_tree_clear(&t);
-        wt_buf_clear(&out);
-        html_parse(&t, wt_str_of(cases[i].html));
-        tidy_tree(&t);
-        text_of(&t, &out);
-        if (strcmp(out.ptr, cases[i].text) != 0) fail_msg("%s: '%s' where '%s' is expected", cases[i].what, out.ptr, cases[i].text);
-    }
-    wt_buf_free(&out);
-    html_tree_free(&t);
-}
+static void test_marks_and_buttons(void **state) { check_html_changes(cases, sizeof cases / sizeof *cases, tidy_tree); }
 
 #define PROSE "<p>The river rises in the hills behind the town, and it takes nine days to reach the sea, as the ferrymen who live on it say.</p>"
 
