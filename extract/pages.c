@@ -207,8 +207,7 @@ static int to_folder(run *r, wt_str key, wt_err *err) {
     }
     wt_progress_end();
     free(units);
-    bool failed = wt_cluster_any(result != 0);
-    if (result == 0 && failed) result = wt_fail(err, WT_ESTOP, "another rank stopped");
+    result = wt_cluster_agree(result, err);
     if (result == 0 && r->o->site_boilerplate && wt_cluster_rank() == 0) result = pages_cut_sites(raw, r->o->output, n_units, r->o->min_text, r->press, key, err);
     totals t = {0};
     for (size_t i = 0; i < n_units && result == 0; i++) {

@@ -28,6 +28,25 @@ for n in 2 3; do
     cat d1/*.jsonl.zst | zstd -dc >all1; cat d$n/*.jsonl.zst | zstd -dc >all$n
     same "documents: $n ranks equal one" all1 all$n
 done
+
+for k in 1 2 3; do          # a unit of pages each
+    {
+        printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>River %s</title><h1>River %s</h1>' $k $k
+        printf '<p>The river number %s rises in the hills behind the town, and it takes nine days to reach the sea, as people say.</p>' $k $k $k
+    } >http$k
+    { printf 'WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://r%s.example/\r\nWARC-Date: 2020-01-0%sT00:00:00Z\r\nContent-Type: application/http\r\nContent-Length: %s\r\n\r\n' \
+        $k $k "$(wc -c <http$k)"; cat http$k; printf '\r\n\r\n'; } >page$k.warc
+done
+"$BIN/wt-extract" page1.warc page2.warc page3.warc -o x1 -q --filter none
+check "wt-extract on 2 ranks" on_ranks 2 "$M/wt-extract" page1.warc page2.warc page3.warc -o x2 -q --filter none
+cat x1/*.jsonl.zst | zstd -dc >pages1; cat x2/*.jsonl.zst | zstd -dc >pages2
+check "there are documents" [ "$(wc -l <pages1)" = 3 ]
+same "documents of pages: 2 ranks equal one" pages1 pages2
+zstd -q page2.warc -o cut.warc.zst && truncate -s -20 cut.warc.zst
+on_ranks 2 "$M/wt-extract" page1.warc cut.warc.zst page3.warc -o x3 -q --filter none >said 2>&1
+check "what one rank cannot read fails on all, as a failure and no stop" [ $? = 1 ]
+check "and by its name" grep -q "cut.warc.zst" said
+
 "$BIN/wt-shard" write -t t1 $docs -o sh -q
 train="--optimizer adamw --model 2x32x2 --seq-len 32 --micro-batch 2 --batch-tokens 256 --steps 6 --seed 3"
 "$BIN/wt-train" sh -o r1 $train -q
