@@ -39,14 +39,12 @@ static wt_str bare(wt_str s) {
 
 /* Takes the place of `old`, and of what stands around it for its sake. The slices may lie in the tree's bytes. */
 static void replace(html_tree *t, uint32_t old, wt_str tex, bool display) {
-    uint32_t math = html_tree_add(t, HTML_TAG_math), text = html_tree_add(t, HTML_TEXT);
+    uint32_t math = html_tree_add(t, HTML_TAG_math);
     const char *sign = display ? "$$" : "$";
     wt_buf formula = {0};
     wt_buf_printf(&formula, "%s%.*s%s", sign, WT_FMT(tex), sign);
-    t->node[text].off = html_tree_keep(t, formula.ptr, formula.len);
-    t->node[text].len = (uint32_t)formula.len;
+    html_tree_add_text(t, math, wt_buf_view(&formula));
     wt_buf_free(&formula);
-    html_tree_append(t, math, text);
     html_tree_insert(t, math, old);
     html_tree_unlink(t, old);
 }

@@ -52,12 +52,6 @@ static uint32_t add(html_tree *t, uint32_t parent, html_tag tag) {
     return n;
 }
 
-static void add_text(html_tree *t, uint32_t parent, wt_str s) {
-    uint32_t n = add(t, parent, HTML_TEXT);
-    t->node[n].off = html_tree_keep(t, s.ptr, s.len);
-    t->node[n].len = (uint32_t)s.len;
-}
-
 static void add_meta(html_tree *t, uint32_t head, const char *name, wt_str content) {
     if (!content.len) return;
     uint32_t n = add(t, head, HTML_TAG_meta);
@@ -114,7 +108,7 @@ static void add_said(html_tree *t, uint32_t parent, const xmlNode *x) {
     bool markup = memchr(text.ptr, '<', text.len) || memchr(text.ptr, '&', text.len);
     if (wt_str_find(kind, WT_STR("xhtml")) >= 0 || xmlFirstElementChild((xmlNode *)(uintptr_t)x)) xml_add(t, parent, x->children);
     else if (markup && !wt_str_eq(kind, WT_STR("text"))) add_markup(t, parent, text);
-    else if (text.len) add_text(t, parent, text);
+    else if (text.len) html_tree_add_text(t, parent, text);
     wt_buf_free(&type);
     wt_buf_free(&said);
 }

@@ -79,14 +79,6 @@ static xmlEntityPtr get_entity(void *ctx, const xmlChar *name) {
     return xmlAddDocEntity(parser->myDoc, name, XML_INTERNAL_GENERAL_ENTITY, NULL, NULL, utf8);
 }
 
-static void add_text(html_tree *t, uint32_t parent, wt_str s) {
-    if (!s.len) return;
-    uint32_t n = html_tree_add(t, HTML_TEXT);
-    t->node[n].off = html_tree_keep(t, s.ptr, s.len);
-    t->node[n].len = (uint32_t)s.len;
-    html_tree_append(t, parent, n);
-}
-
 /* ---- elements ---- */
 static uint32_t add_element(html_tree *t, uint32_t parent, const xmlNode *x) {
     html_tag tag = tag_of_element(t, parent, x);
@@ -109,7 +101,8 @@ void xml_add(html_tree *t, uint32_t parent, const xmlNode *first) {
     const xmlNode *x = first, *next;
     for (; x; x = next) {
         uint32_t n = x->type == XML_ELEMENT_NODE ? add_element(t, parent, x) : 0;
-        if (!n) add_text(t, parent, own_text(x));
+        wt_str text = n ? WT_STR("") : own_text(x);
+        if (text.len) html_tree_add_text(t, parent, text);
         next = next_node(x, first->parent);
         if (next && n && next == x->children) parent = n;
         else for (const xmlNode *up = x; next && up->parent != next->parent; up = up->parent) parent = t->node[parent].parent;

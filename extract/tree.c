@@ -142,6 +142,13 @@ uint32_t html_tree_keep(html_tree *t, const char *bytes, size_t n) {
     return at;
 }
 
+void html_tree_add_text(html_tree *t, uint32_t parent, wt_str s) {
+    uint32_t n = html_tree_add(t, HTML_TEXT);
+    t->node[n].off = html_tree_keep(t, s.ptr, s.len);
+    t->node[n].len = (uint32_t)s.len;
+    html_tree_append(t, parent, n);
+}
+
 void html_tree_add_attr(html_tree *t, uint32_t element, wt_str name, wt_str value) {
     html_node *e = &t->node[element];
     if (e->n_attrs >= HTML_ATTRS_MAX) return;

@@ -82,6 +82,7 @@ uint32_t html_tree_add(html_tree *t, html_tag tag);                     /* not y
 void html_tree_append(html_tree *t, uint32_t parent, uint32_t child);   /* as last child */
 void html_tree_insert(html_tree *t, uint32_t child, uint32_t before);   /* before a sibling */
 void html_tree_unlink(html_tree *t, uint32_t child);
+void html_tree_add_text(html_tree *t, uint32_t parent, wt_str s);       /* a text node as last child; s must not lie in t->bytes */
 uint32_t html_tree_keep(html_tree *t, const char *bytes, size_t n);     /* copy into t->bytes */
 void html_tree_add_attr(html_tree *t, uint32_t element, wt_str name, wt_str value);
 
