@@ -17,6 +17,10 @@ bool wt_str_starts(wt_str s, wt_str prefix) {
     return s.len >= prefix.len && wt_str_eq((wt_str){s.ptr, prefix.len}, prefix);
 }
 
+bool wt_str_starts_nocase(wt_str s, wt_str prefix) {
+    return s.len >= prefix.len && wt_str_eq_nocase((wt_str){s.ptr, prefix.len}, prefix);
+}
+
 bool wt_str_ends(wt_str s, wt_str suffix) {
     return s.len >= suffix.len &&
            wt_str_eq((wt_str){s.ptr + (s.len - suffix.len), suffix.len}, suffix);

@@ -28,6 +28,7 @@ static inline bool wt_str_eq(wt_str a, wt_str b) {
 }
 bool wt_str_eq_nocase(wt_str a, wt_str b);            /* ASCII letters only */
 bool wt_str_starts(wt_str s, wt_str prefix);
+bool wt_str_starts_nocase(wt_str s, wt_str prefix);   /* ASCII letters only */
 bool wt_str_ends(wt_str s, wt_str suffix);
 wt_str wt_str_trim(wt_str s);                         /* ASCII white space at both ends */
 wt_str wt_str_cut(wt_str *rest, char separator);      /* up to the separator; *rest moves past it */

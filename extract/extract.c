@@ -93,9 +93,7 @@ static bool is_xml(wt_str page, wt_str content_type) {
 
 /* Text is what is sent as such, but for pages under a wrong name. */
 static bool is_plain_text(wt_str page, wt_str content_type) {
-    wt_str plain = WT_STR("text/plain");
-    return content_type.len >= plain.len && wt_str_eq_nocase((wt_str){content_type.ptr, plain.len}, plain) &&
-           !wt_str_eq_nocase(root_name(page), WT_STR("html"));
+    return wt_str_starts_nocase(content_type, WT_STR("text/plain")) && !wt_str_eq_nocase(root_name(page), WT_STR("html"));
 }
 
 /* Plain text as it stands: no white space at the ends of lines, no more than one empty line in a row, no page breaks. */

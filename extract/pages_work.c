@@ -17,7 +17,7 @@ static bool is_page_type(wt_str type, wt_str body) {
     static const char *const good[] = {"text/html", "application/xhtml", "text/xml", "application/xml", "application/rss",
                                        "application/atom", "text/plain"};
     for (size_t k = 0; k < sizeof good / sizeof *good; k++)
-        if (type.len >= strlen(good[k]) && wt_str_eq_nocase((wt_str){type.ptr, strlen(good[k])}, wt_str_of(good[k]))) return true;
+        if (wt_str_starts_nocase(type, wt_str_of(good[k]))) return true;
     return false;
 }
 
@@ -121,7 +121,7 @@ static int work_page(run *r, page_item *it, worker *w) {
     if (it->is_http && open_http(r, w, it, &body, &why)) return 0;
     if (body.len == 0) return it->drop = "empty body", 0;
     if (!is_page_type(wt_buf_view(&it->type), body)) return it->drop = "not a web page", 0;
-    if (wt_str_starts(wt_buf_view(&it->type), WT_STR("text/plain")) && is_binary(body)) return it->drop = "binary data", 0;
+    if (wt_str_starts_nocase(wt_buf_view(&it->type), WT_STR("text/plain")) && is_binary(body)) return it->drop = "binary data", 0;
     extract_page page;
     if (extract_run(w->x, body, wt_buf_view(&it->url), wt_buf_view(&it->type), &page, &why))
         return it->drop = why.code == WT_ENOMEM ? "page needs too much memory" : "page too big", 0;

@@ -23,6 +23,7 @@ static void slices(void **state) {
     for (int i = 0; i < 4; i++) assert_true(wt_str_eq(wt_str_cut(&rest, ','), wt_str_of(parts[i])));
     assert_int_equal(rest.len, 0);
     assert_true(wt_str_eq_nocase(WT_STR("Content-TYPE"), WT_STR("content-type")) && !wt_str_eq_nocase(WT_STR("a["), WT_STR("a{")));
+    assert_true(wt_str_starts_nocase(WT_STR("Text/Plain; x"), WT_STR("text/plain")) && !wt_str_starts_nocase(WT_STR("text"), WT_STR("text/plain")));
     assert_true(wt_str_holds_nocase(WT_STR("myComments-2"), WT_STR("comment")) && !wt_str_holds_nocase(WT_STR("comm"), WT_STR("comment")) && !wt_str_holds_nocase(WT_STR(""), WT_STR("a")));
     assert_true(wt_str_starts(t, WT_STR("a,")) && !wt_str_starts(WT_STR("a"), WT_STR("ab")) && wt_str_ends(t, WT_STR(",c")));
     assert_int_equal(wt_str_find(t, WT_STR(",,")), 3);
